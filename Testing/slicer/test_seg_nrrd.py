@@ -1,0 +1,151 @@
+"""A written .seg.nrrd as Slicer's own storage node sees it: names, colours, terminology, places, voxels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from vlp3d_core.volume.segmentation import Segment, Segmentation
+from vlp3d_core.volume.write import write_segmentation
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+ANATOMY = ("SCT", "123037004", "Anatomical Structure")
+LIVER = Segment(
+    3, "liver", "Liver – Leber", (221, 130, 101), ANATOMY, ("SCT", "10200004", "Liver"), None, 0.93, 1, True
+)
+KIDNEY = Segment(
+    300,
+    "kidney_left",
+    "Left kidney",
+    (185, 102, 83),
+    ANATOMY,
+    ("SCT", "64033007", "Kidney"),
+    ("SCT", "7771000", "Left"),
+    0.5,
+    1,
+    True,
+)
+SPLEEN = Segment(2, "spleen", "Spleen", (157, 108, 162), ANATOMY, ("SCT", "78961009", "Spleen"), None, 0.1, 0, False)
+
+
+def affine(left_handed: bool, degrees: tuple[float, float, float]) -> NDArray[np.float64]:
+    matrix = np.eye(4)
+    turn = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    matrix[:3, :3] = turn @ np.diag([-0.8 if left_handed else 0.8, 1.1, 2.5])
+    matrix[:3, 3] = (12, -34, 56)
+    return matrix
+
+
+def segmentation(matrix: NDArray[np.float64]) -> Segmentation:
+    labels = np.zeros((20, 17, 9), np.uint16)
+    labels[2:9, 3:15, 1:5] = 3
+    labels[12:19, 0:4, 5:9] = 300
+    labels[13, 1, 6] = 0
+    return Segmentation(labels, matrix, (SPLEEN, LIVER, KIDNEY), model="demo | model")
+
+
+def load(path: Path) -> tuple[Any, Any]:
+    scene = slicer.vtkMRMLScene()
+    node = slicer.vtkMRMLSegmentationNode()
+    scene.AddNode(node)
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    scene.AddNode(storage)
+    storage.SetFileName(str(path))
+    assert storage.ReadData(node) == 1
+    return scene, node
+
+
+def voxels_in_ras(node: Any, segment_id: str) -> NDArray[np.float64]:
+    """RAS positions of a segment's voxels, sorted."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    image = node.GetSegmentation().GetSegment(segment_id).GetRepresentation("Binary labelmap")
+    value = node.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+    i0, i1, j0, j1, k0, k1 = image.GetExtent()
+    array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
+    k, j, i = np.nonzero(array == value)
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    to_ras = np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+    return positions(np.stack([i + i0, j + j0, k + k0], axis=1), to_ras)
+
+
+def positions(index: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    place = index @ matrix[:3, :3].T + matrix[:3, 3]
+    return place[np.lexsort(np.round(place, 2).T)]
+
+
+@pytest.mark.parametrize("left_handed", [False, True])
+@pytest.mark.parametrize("degrees", [(0.0, 0.0, 0.0), (10.0, -25.0, 140.0)])
+def test_slicer_reads_what_was_written(tmp_path: Path, left_handed: bool, degrees: tuple[float, float, float]) -> None:
+    path = tmp_path / "Zähne links.seg.nrrd"
+    written = segmentation(affine(left_handed, degrees))
+    write_segmentation(written, path)
+    _scene, node = load(path)
+    content = node.GetSegmentation()
+    assert [content.GetNthSegmentID(n) for n in range(content.GetNumberOfSegments())] == ["liver", "kidney_left"]
+    assert content.GetNumberOfLayers() == 1
+    for expected in (LIVER, KIDNEY):
+        segment = content.GetSegment(expected.concept)
+        assert segment.GetName() == expected.name
+        assert segment.GetLabelValue() == expected.value
+        assert np.allclose(segment.GetColor(), np.array(expected.color) / 255, atol=1e-5)
+        index = np.argwhere(written.labels == expected.value)
+        found = voxels_in_ras(node, expected.concept)
+        assert found.shape == index.shape
+        assert np.allclose(found, positions(index, written.affine), atol=1e-3)
+
+
+def tag(segment: Any, name: str) -> str:
+    import vtk
+
+    value = vtk.reference("")
+    return str(value) if segment.GetTag(name, value) else ""
+
+
+def test_slicer_sees_terminology_and_our_tags(tmp_path: Path) -> None:
+    write_segmentation(segmentation(affine(False, (0, 0, 0))), tmp_path / "a.seg.nrrd")
+    _scene, node = load(tmp_path / "a.seg.nrrd")
+    kidney = node.GetSegmentation().GetSegment("kidney_left")
+    assert tag(kidney, kidney.GetTerminologyEntryTagName()) == (
+        "Segmentation category and type - 3D Slicer General Anatomy list"
+        "~SCT^123037004^Anatomical Structure~SCT^64033007^Kidney~SCT^7771000^Left"
+        "~Anatomic codes - DICOM master list~^^~^^"
+    )
+    assert tag(kidney, "MedVLP.Score") == "0.5000"
+    assert tag(kidney, "MedVLP.Model") == "demo model"
+    assert not kidney.GetNameAutoGenerated() and not kidney.GetColorAutoGenerated()
+
+
+def test_slicer_writes_the_same_header(tmp_path: Path) -> None:
+    """Slicer's own copy of the file has, for every field we write, the same field."""
+    write_segmentation(segmentation(affine(False, (0, 0, 0))), tmp_path / "a.seg.nrrd")
+    _scene, node = load(tmp_path / "a.seg.nrrd")
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(tmp_path / "b.seg.nrrd"))
+    storage.WriteData(node)
+    ours, theirs = fields(tmp_path / "a.seg.nrrd"), fields(tmp_path / "b.seg.nrrd")
+    for key in ("ID", "Name", "NameAutoGenerated", "Color", "ColorAutoGenerated", "LabelValue", "Layer"):
+        assert ours[f"Segment1_{key}"] == theirs[f"Segment1_{key}"], key
+    assert set(ours["Segment1_Tags"].split("|")) == set(theirs["Segment1_Tags"].split("|"))
+    assert set(theirs) <= set(ours)
+    assert ours["MedVLP.NotFound"] == "spleen"
+
+
+def fields(path: Path) -> dict[str, str]:
+    head = path.read_bytes().split(b"\n\n")[0].decode("utf-8")
+    return dict(line.split(":=", 1) for line in head.splitlines() if ":=" in line)
+
+
+def test_nothing_found_opens_as_an_empty_segmentation(tmp_path: Path) -> None:
+    empty = Segmentation(np.zeros((5, 6, 7), np.uint8), affine(False, (0, 0, 0)), (SPLEEN,))
+    write_segmentation(empty, tmp_path / "a.seg.nrrd")
+    _scene, node = load(tmp_path / "a.seg.nrrd")
+    assert node.GetSegmentation().GetNumberOfSegments() == 0

@@ -1,0 +1,239 @@
+"""Label maps from one grid to another, with smooth boundaries and at a cost that does not grow with the labels.
+
+Multi-label linear interpolation gives every target voxel the label with the largest summed trilinear weight among its
+eight neighbours. Inside a structure all eight agree and the nearest neighbour is the same answer, so only voxels in
+cells where the eight differ are voted on. Nearly all of those hold just two labels: their vote is one trilinear
+function of the cell, looked up by the pattern of its corners. Cells with three or more labels get the full vote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from vlp3d_core.volume.grid import Grid, index_map
+from vlp3d_core.volume.index_space import affine_transform, copy_exact
+
+Labels = NDArray[np.unsignedinteger[Any]]
+
+SLAB = 1_000_000
+"""Target voxels that are worked on at a time: bounds the memory beside the result."""
+
+CORNERS = tuple(product((0, 1), repeat=3))
+MANY = np.uint8(255)
+"""Pattern of a cell with three or more labels. (A cell of two never has all eight corners at the larger one.)"""
+TIE = np.float32(1e-4)
+
+
+def resample_labels(labels: Labels, source: Grid, target: Grid) -> Labels:
+    """A label map on another grid: the label with the largest trilinear weight; outside the source it is 0.
+
+    Equal weights go to the larger label value. Voxels that coincide (flips, permutations, crops) are copied exactly.
+
+    Args:
+        labels: uint8 or uint16, shape `source.shape`.
+
+    Returns:
+        Same dtype, shape `target.shape`, the first index fastest in memory (as NIfTI and NRRD files want it).
+
+    Raises:
+        MedVLPError: the matrix of `source` is singular.
+    """
+    matrix = index_map(source, target)
+    exact = copy_exact(labels, matrix, target.shape, 0)
+    if exact is not None:
+        return np.array(exact, order="F")
+    out = np.zeros(target.shape, dtype=labels.dtype, order="F")
+    used = _used(labels)
+    if used is None:
+        return out
+    matrix[:3, 3] -= [s.start for s in used]
+    cells = _Cells.of(np.asfortranarray(labels[used]))
+    box = _seen(cells.shape, matrix, target.shape)
+    depth = max(1, SLAB // max(1, box[0][1] * box[1][1]))
+    (i0, ni), (j0, nj), (k0, nk) = box
+    for k in range(k0, k0 + nk, depth):
+        first, size = (i0, j0, k), (ni, nj, min(depth, k0 + nk - k))
+        if min(size) > 0:
+            region = tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))
+            out[region] = cells.sample(matrix, first, size)
+    return out
+
+
+def _used(labels: Labels) -> tuple[slice, slice, slice] | None:
+    """The part of the array that holds labels, with one voxel of margin."""
+    slices = []
+    for axis in range(3):
+        other = tuple(a for a in range(3) if a != axis)
+        present = np.flatnonzero(labels.any(axis=other))
+        if present.size == 0:
+            return None
+        slices.append(slice(max(int(present[0]) - 1, 0), int(present[-1]) + 2))
+    return slices[0], slices[1], slices[2]
+
+
+def _seen(shape: tuple[int, ...], matrix: NDArray[np.float64], target: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """(first, count) along each target axis of the voxels that can lie in a source of this shape."""
+    ends = np.array([[*p, 1.0] for p in product(*((-0.5, n - 0.5) for n in shape))])
+    index = ends @ np.linalg.inv(matrix).T
+    low = np.clip(np.floor(index[:, :3].min(axis=0)), 0, target).astype(int)
+    high = np.clip(np.ceil(index[:, :3].max(axis=0)) + 1, low, target).astype(int)
+    return [(int(a), int(b - a)) for a, b in zip(low, high, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """A label map and, per cell of 2×2×2 neighbours, what a vote in it needs.
+
+    Attributes:
+        shape: of the label map.
+        nearest: the label map as an image with trivial geometry.
+        padded: the label map with its border repeated once on every side, so that cell (a, b, c) spans the
+            neighbours (a-1..a, b-1..b, c-1..c) and border voxels have cells too; first index fastest.
+        low, pattern: smallest label of each cell; bit c is set where corner c holds the larger of two labels.
+        high: largest label of each cell.
+        mixed: image that is 1 in cells whose neighbours differ.
+    """
+
+    shape: tuple[int, int, int]
+    nearest: sitk.Image
+    padded: Labels
+    low: Labels
+    high: Labels
+    pattern: NDArray[np.uint8]
+    mixed: sitk.Image
+
+    @staticmethod
+    def of(labels: Labels) -> _Cells:
+        padded = np.asfortranarray(np.pad(labels, 1, mode="edge"))
+        low, high = padded, padded
+        for axis in range(3):
+            a = tuple(slice(0, -1) if axis == b else slice(None) for b in range(3))
+            b = tuple(slice(1, None) if axis == b else slice(None) for b in range(3))
+            low, high = np.minimum(low[a], low[b]), np.maximum(high[a], high[b])
+        mixed = low != high
+        pattern = np.zeros(low.shape, dtype=np.uint8, order="F")
+        many = np.zeros(low.shape, dtype=bool, order="F")
+        for bit, corner in enumerate(CORNERS):
+            value = padded[tuple(slice(c, n - 1 + c) for c, n in zip(corner, padded.shape, strict=True))]
+            larger = value == high
+            pattern |= larger.view(np.uint8) << np.uint8(bit)
+            many |= ~larger & (value != low)
+        pattern[many] = MANY
+        return _Cells(
+            shape=labels.shape,
+            nearest=sitk.GetImageFromArray(labels.T),
+            padded=padded.ravel(order="K"),
+            low=low.ravel(order="K"),
+            high=high.ravel(order="K"),
+            pattern=pattern.ravel(order="K"),
+            mixed=sitk.GetImageFromArray(mixed.view(np.uint8).T),
+        )
+
+    def sample(self, matrix: NDArray[np.float64], first: tuple[int, int, int], size: tuple[int, int, int]) -> Labels:
+        """Labels of the target voxels first … first + size - 1; `matrix` takes a target index to a source index."""
+        offset = matrix[:3, :3] @ np.array(first) + matrix[:3, 3]
+        out = np.array(_nearest(self.nearest, size, matrix, offset))
+        # Cell (a, b, c) is centred half a voxel below the neighbour with its own index.
+        voted = np.flatnonzero(_nearest(self.mixed, size, matrix, offset + 0.5))
+        if voted.size:
+            flat = out.reshape(-1)
+            flat[voted] = self._vote(voted, matrix, offset, size, flat[voted])
+        return out.T
+
+    def _vote(
+        self,
+        voxels: NDArray[np.intp],
+        matrix: NDArray[np.float64],
+        offset: NDArray[np.float64],
+        size: tuple[int, int, int],
+        nearest: Labels,
+    ) -> Labels:
+        """Labels of some voxels of a slab, given by their position in it (first index fastest)."""
+        rest, i = np.divmod(voxels.astype(np.int32), np.int32(size[0]))
+        k, j = np.divmod(rest, np.int32(size[1]))
+        cell = np.zeros(voxels.size, dtype=np.int32)
+        corner = np.zeros(voxels.size, dtype=np.int32)
+        inside = np.ones(voxels.size, dtype=bool)
+        weights = []
+        stride = padded_stride = 1
+        for axis, n in enumerate(self.shape):
+            place = np.full(voxels.size, offset[axis], dtype=np.float64)
+            for row, index in zip(matrix[axis, :3], (i, j, k), strict=True):
+                if row:
+                    place += (row * np.arange(index.max() + 1))[index]
+            inside &= (place >= -0.5) & (place < n - 0.5)
+            lower = np.clip(np.floor(place), -1, n - 1)
+            weights.append(np.clip(place - lower, 0, 1).astype(np.float32))
+            lower += 1
+            cell += lower.astype(np.int32) * np.int32(stride)
+            corner += lower.astype(np.int32) * np.int32(padded_stride)
+            stride, padded_stride = stride * (n + 1), padded_stride * (n + 2)
+        pattern = self.pattern[cell]
+        result = np.where(_share(pattern, weights) >= 0.5 - TIE, self.high[cell], self.low[cell])
+        many = np.flatnonzero(pattern == MANY)
+        if many.size:
+            result[many] = self._vote_many(corner[many], [w[many] for w in weights])
+        return np.where(inside, result, nearest)
+
+    def _vote_many(self, corner: NDArray[np.int32], weights: list[NDArray[np.float32]]) -> Labels:
+        """The full vote of eight neighbours, for cells with three labels or more."""
+        n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
+        label, weight = [], []
+        for c in CORNERS:
+            label.append(self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])])
+            weight.append(
+                np.prod([w if bit else 1 - w for w, bit in zip(weights, c, strict=True)], axis=0, dtype=np.float32)
+            )
+        best, best_weight = label[0], np.full(corner.size, -1, dtype=np.float32)
+        for candidate in label:
+            total = np.zeros(corner.size, dtype=np.float32)
+            for other, w in zip(label, weight, strict=True):
+                total += w * (other == candidate)
+            better = (total > best_weight + TIE) | ((total > best_weight - TIE) & (candidate > best))
+            best = np.where(better, candidate, best)
+            best_weight = np.where(better, total, best_weight)
+        return best
+
+
+def _nearest(
+    image: sitk.Image, size: tuple[int, int, int], matrix: NDArray[np.float64], offset: NDArray[np.float64]
+) -> Labels:
+    """Nearest neighbours, shape (K, J, I); 0 outside the image."""
+    out = sitk.Resample(
+        image, size, affine_transform(matrix[:3, :3], offset), sitk.sitkNearestNeighbor,
+        (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), np.eye(3).ravel().tolist(), 0,
+    )  # fmt: skip
+    result: Labels = sitk.GetArrayFromImage(out)
+    return result
+
+
+def _corner_coefficients() -> NDArray[np.float32]:
+    """Per pattern the polynomial (1, x, y, xy, z, xz, yz, xyz) of the weight of its set corners, shape (8, 256)."""
+    table = np.zeros((8, 256), dtype=np.float32)
+    for pattern in range(256):
+        for bit, corner in enumerate(CORNERS):
+            if pattern >> bit & 1:
+                for powers in product((0, 1), repeat=3):
+                    if all(p or not c for p, c in zip(powers, corner, strict=True)):
+                        sign = (-1) ** sum(p and not c for p, c in zip(powers, corner, strict=True))
+                        table[powers[0] + 2 * powers[1] + 4 * powers[2], pattern] += sign
+    return table
+
+
+_COEFFICIENTS = _corner_coefficients()
+
+
+def _share(pattern: NDArray[np.uint8], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Summed trilinear weight of the corners that hold the larger label."""
+    x, y, z = weights
+    terms = [table[pattern] for table in _COEFFICIENTS]
+    for fraction in (x, y, z):
+        terms = [low + high * fraction for low, high in zip(terms[::2], terms[1::2], strict=True)]
+    share: NDArray[np.float32] = terms[0]
+    return share

@@ -1,0 +1,79 @@
+"""NIfTI label maps with a JSON file beside them that says what the values mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from vlp3d_core.errors import MedVLPError
+from vlp3d_core.files import replacing
+from vlp3d_core.volume.segmentation import Segmentation
+
+SCANNER = 1
+"""NIfTI's code for "scanner coordinates" (RAS+ in mm)."""
+
+
+def write_nifti(segmentation: Segmentation, path: Path) -> None:
+    """Write `OUT.nii` or `OUT.nii.gz` and `OUT.json`; both appear, or none.
+
+    Voxels are uint8, or uint16 where a label value needs it; sform and qform hold the affine (a sheared one only fits
+    the sform).
+
+    Raises:
+        MedVLPError: the folder is missing, read-only or full, or the grid is too large for NIfTI.
+    """
+    top = max([int(segmentation.labels.max(initial=0)), *(s.value for s in segmentation.segments)])
+    dtype = np.uint8 if top <= 255 else np.uint16
+    # One array at a time goes through gzip, first index fastest: no copy where the labels already lie so.
+    voxels = np.asarray(segmentation.labels, dtype=dtype)
+    if max(voxels.shape) > np.iinfo(np.int16).max:
+        raise MedVLPError("The grid is too large for NIfTI (32,767 voxels along an axis).", "Write .seg.nrrd instead.")
+    image = nib.Nifti1Image(voxels, segmentation.affine, dtype=dtype)
+    header: Any = image.header
+    header.set_xyzt_units("mm")
+    header.set_intent("label")
+    image.set_sform(segmentation.affine, code=SCANNER)
+    image.set_qform(segmentation.affine, code=SCANNER)
+    held = image.get_qform()
+    if not np.allclose(held, segmentation.affine, atol=1e-3 * float(np.linalg.norm(segmentation.affine[:3, 0]))):
+        image.set_qform(None, code=0)  # sheared: a qform would say something else
+    text = json.dumps(sidecar(segmentation), indent=1, ensure_ascii=False)
+    with replacing(path) as temporary, replacing(sidecar_path(path)) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
+        nib.save(image, temporary)
+
+
+def sidecar_path(path: Path) -> Path:
+    """`OUT.json` for `OUT.nii.gz` and `OUT.nii`."""
+    name = path.name
+    for ending in (".gz", ".nii"):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return path.with_name(name + ".json")
+
+
+def sidecar(segmentation: Segmentation) -> dict[str, Any]:
+    """What the label values mean, found or not, ready for JSON."""
+    content: dict[str, Any] = {
+        "model": segmentation.model,
+        "labels": [
+            {
+                "value": segment.value,
+                "concept": segment.concept,
+                "name": segment.name,
+                "score": round(float(segment.score), 6),
+                "volume_ml": round(float(segment.volume_ml), 6),
+                "found": bool(segment.found),
+            }
+            for segment in segmentation.segments
+        ],
+    }
+    if segmentation.notes:
+        content["notes"] = list(segmentation.notes)
+    if segmentation.report:
+        content["report"] = segmentation.report
+    return content
