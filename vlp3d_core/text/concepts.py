@@ -1,0 +1,106 @@
+"""The concepts: every structure and finding that the engine has a word for, read once from concepts.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Literal
+
+Code = tuple[str, str, str]
+"""A coded term: (coding scheme, code value, meaning), for example ("SCT", "10200004", "Liver")."""
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One structure ("kidney_left") or finding ("lung_nodule").
+
+    Attributes:
+        id: in TotalSegmentator's style.
+        name: display name with its side ("Left kidney").
+        synonyms: other words for it, nouns first, then its adjectives; without the side where `side` is set.
+        side: "left", "right" or "".
+        group: id of its home group.
+        kind: "finding" for anything that is not normal anatomy.
+        snomed: SNOMED CT code of the type, "" where none is known for certain.
+        category, type, modifier: terminology triple as Slicer and DICOM SEG want it; scheme "99VLP" is our own.
+        color: RGB, 0 to 255.
+        adjectives: those of `synonyms` that are adjectives ("renal").
+        parts: concepts that together make (most of) this one, for a model that knows only the parts.
+    """
+
+    id: str
+    name: str
+    synonyms: tuple[str, ...]
+    side: Literal["left", "right", ""]
+    group: str
+    kind: Literal["structure", "finding"]
+    snomed: str
+    category: Code
+    type: Code
+    modifier: Code | None
+    color: tuple[int, int, int]
+    adjectives: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """A named set of concepts ("Lungs"); `members` are concept ids."""
+
+    id: str
+    name: str
+    synonyms: tuple[str, ...]
+    members: tuple[str, ...]
+
+
+@cache
+def _document() -> dict[str, Any]:
+    text = files("vlp3d_core.text").joinpath("concepts.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+@cache
+def concepts() -> Mapping[str, Concept]:
+    """All concepts by id, in the file's order (by home group)."""
+    return MappingProxyType({row["id"]: _concept(row) for row in _document()["concepts"]})
+
+
+@cache
+def groups() -> Mapping[str, Group]:
+    """All groups by id."""
+    return MappingProxyType(
+        {
+            row["id"]: Group(row["id"], row["name"], tuple(row["synonyms"]), tuple(row["members"]))
+            for row in _document()["groups"]
+        }
+    )
+
+
+def _concept(row: dict[str, Any]) -> Concept:
+    adjectives = tuple(row.get("adjectives", ()))
+    red, green, blue = row["color"]
+    return Concept(
+        id=row["id"],
+        name=row["name"],
+        synonyms=(*row["synonyms"], *adjectives),
+        side=row["side"],
+        group=row["group"],
+        kind=row["kind"],
+        snomed=row["snomed"],
+        category=_code(row["category"]),
+        type=_code(row["type"]),
+        modifier=_code(row["modifier"]) if row["modifier"] else None,
+        color=(red, green, blue),
+        adjectives=adjectives,
+        parts=tuple(row.get("parts", ())),
+    )
+
+
+def _code(row: list[str]) -> Code:
+    scheme, value, meaning = row
+    return scheme, value, meaning

@@ -1,0 +1,187 @@
+"""Items of a list share words: "left and right kidney", "superior and inferior vena cava", "ribs 3, 4 and 5"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from vlp3d_core.text.clauses import Item
+from vlp3d_core.text.lexicon import Side, fillers, key_of, lexicon
+from vlp3d_core.text.phrase import Phrase, resolve, whole
+
+Ids = tuple[str, ...]
+NO_SIDES: frozenset[Side] = frozenset()
+REACH = 8
+"""Items of a list across which words are shared."""
+
+
+def resolve_items(items: Sequence[Item]) -> Iterator[tuple[Item, Ids]]:
+    """Each item with the concept ids that it names, () for one that is not understood."""
+    merged = _attach_sides(_join(items))
+    found = [_resolve(merged, i) for i in range(len(merged))]
+    for i, item in enumerate(merged):
+        if not (i + 1 < len(merged) and _is_heading(item, merged[i + 1]) and any(found[i + 1 :])):
+            yield item, found[i]
+
+
+def _is_heading(item: Item, following: Item) -> bool:
+    """ "Bones: femur, tibia" asks for two bones, not for all."""
+    entry = whole(item.phrase.content)
+    return following.joint == ":" and entry is not None and bool(entry.group)
+
+
+def _join(items: Sequence[Item]) -> list[Item]:
+    """Puts together what "and" or a comma took apart within one name or description ("portal and splenic vein")."""
+    out: list[Item] = []
+    i = 0
+    while i < len(items):
+        stop = next((n for n in range(_end(items, i), i + 1, -1) if _one_name(items[i:n])), i + 1)
+        out.append(_merge(items[i:stop]))
+        i = stop
+    return out
+
+
+def _end(items: Sequence[Item], start: int) -> int:
+    stop = start + 1
+    while stop < len(items) and not items[stop].starts_new and stop - start < 4:
+        stop += 1
+    return stop
+
+
+def _one_name(items: Sequence[Item]) -> bool:
+    if len(items) == 2 and "between" in items[0].phrase.content:
+        return True
+    content = [word for item in items for word in item.phrase.content]
+    if any(item.joint != "and" for item in items[1:]):
+        together, alone = whole(content), [whole(item.phrase.content) for item in items]
+        inverted = alone[0] is not None and alone[-1] is None and len(items) == 2  # "jaw, lower"
+        return together is not None and (inverted or not any(alone) or together in alone)  # "lung, upper lobe"
+    if key_of(content) in lexicon().joined:
+        return True
+    return not any(whole(item.phrase.content) for item in items) and whole(content) is not None
+
+
+def _merge(items: Sequence[Item]) -> Item:
+    if len(items) == 1:
+        return items[0]
+    content: tuple[str, ...] = ()
+    sides: tuple[tuple[int, Side], ...] = ()
+    for item in items:
+        sides += tuple((position + len(content), side) for position, side in item.phrase.sides)
+        content += item.phrase.content
+    tokens = tuple(token for item in items for token in item.tokens)
+    return replace(items[0], phrase=Phrase(content, sides), tokens=tokens)
+
+
+def _attach_sides(items: Sequence[Item]) -> list[Item]:
+    """Gives an item that is only a side ("kidney, left", "left and right kidney") to the item that it belongs to."""
+    out: list[Item] = []
+    pending: list[Item] = []
+    for i, item in enumerate(items):
+        if not item.sides_only:
+            out.append(_with_sides(pending, item))
+            pending = []
+        elif item.negated and item.joint == "not" and out:
+            out.append(replace(item, phrase=replace(item.phrase, content=out[-1].phrase.content)))
+        elif _belongs_to_next(items, i) or not out or item.starts_new:
+            pending.append(item)
+        else:
+            out[-1] = _with_sides([item], out[-1], after=True)
+    return out + pending
+
+
+def _belongs_to_next(items: Sequence[Item], i: int) -> bool:
+    if i + 1 >= len(items) or items[i + 1].starts_new or items[i + 1].sides_only:
+        return False
+    return bool(items[i + 1].phrase.sides) and items[i + 1].phrase.sides[0][0] == 0
+
+
+def _with_sides(sides: Sequence[Item], item: Item, after: bool = False) -> Item:
+    if not sides:
+        return item
+    position = len(item.phrase.content) if after else 0
+    more = tuple((position, side) for extra in sides for side in sorted(extra.phrase.side_set))
+    joint = item.joint if after else sides[0].joint
+    return replace(item, phrase=replace(item.phrase, sides=more + item.phrase.sides), joint=joint)
+
+
+def _resolve(items: Sequence[Item], i: int) -> Ids:
+    phrase = items[i].phrase
+    for candidate in (*_completed(items, i), phrase):
+        side = _shared_side(items, i) if not candidate.sides else NO_SIDES
+        found = (side and resolve(candidate, side)) or resolve(candidate)
+        if found:
+            return found
+    return ()
+
+
+def _completed(items: Sequence[Item], i: int) -> Iterator[Phrase]:
+    """The item with the words that it shares with its neighbours: "superior [vena cava]", "[rib] 4"."""
+    phrase = items[i].phrase
+    entry = whole(phrase.content)
+    if entry is not None and not entry.adjective:
+        return
+    for other in _chain(items, i)[:REACH]:
+        for start in range(1, len(other.phrase.content)):
+            sides = phrase.sides or other.phrase.sides
+            yield Phrase(phrase.content + other.phrase.content[start:], sides)
+    if entry is None and i and not items[i].starts_new:
+        yield from _continued(items, i)
+
+
+def _chain(items: Sequence[Item], i: int) -> list[Item]:
+    """The items after i in the same list."""
+    stop = i + 1
+    while stop < len(items) and not items[stop].starts_new:
+        stop += 1
+    return list(items[i + 1 : stop])
+
+
+def _continued(items: Sequence[Item], i: int) -> Iterator[Phrase]:
+    phrase = items[i].phrase
+    for before in reversed(items[max(0, i - REACH) : i]):
+        content = before.phrase.content
+        sides = phrase.sides or before.phrase.sides
+        level = re.fullmatch(r"(c|t|th|d|l)\d+", content[-1]) if content else None
+        if level and len(phrase.content) == 1 and phrase.content[0].isdigit():
+            yield Phrase((level[1] + phrase.content[0],))
+        for stop in range(len(content) - 1, 0, -1):
+            yield Phrase(content[:stop] + phrase.content, sides)
+
+
+def _shared_side(items: Sequence[Item], i: int) -> frozenset[Side]:
+    """The side that an item without one takes over: "lung and kidney on the left", "left lung and kidney"."""
+    following = _chain(items, i)
+    if following and following[-1].phrase.sides:
+        phrase = following[-1].phrase
+        trailing = phrase.sides[-1][0] == len(phrase.content)
+        between = items[i + 1 : i + len(following)]
+        if trailing and len(phrase.side_set) == 1 and not any(item.phrase.sides for item in between):
+            return phrase.side_set
+    first = i
+    while (
+        first
+        and not items[first].starts_new
+        and not items[first].phrase.sides
+        and (_elliptical(items[first - 1]) or (items[first].joint == "and" and _bare_singular(items[first])))
+    ):
+        first -= 1
+    if first < i:
+        before = items[first].phrase
+        if len(before.side_set) == 1 and before.sides[0][0] == 0 and "both" not in before.side_set:
+            return before.side_set
+    return NO_SIDES
+
+
+def _elliptical(item: Item) -> bool:
+    """Its words name nothing by themselves ("fifth" of "fifth and sixth ribs")."""
+    entry = whole(item.phrase.content)
+    return entry is None or entry.adjective
+
+
+def _bare_singular(item: Item) -> bool:
+    """No article and no plural: "left lung and kidney" shares its side, "left lung and the kidneys" does not."""
+    last = next((t for t in reversed(item.tokens) if t.word not in fillers()), item.tokens[-1])
+    plural = last.raw != last.word and last.raw.endswith("s")
+    return _elliptical(item) or not (plural or item.tokens[0].word in {"the", "a"})

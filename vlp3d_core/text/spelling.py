@@ -1,0 +1,85 @@
+"""Spelling: a word is corrected only when one known word is clearly meant; ordinary English words are left alone."""
+
+from __future__ import annotations
+
+import json
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from vlp3d_core.text.descriptions import described_words
+from vlp3d_core.text.lexicon import dropped, fillers, lexicon, side_words
+from vlp3d_core.text.words import common_form, words
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Every word that means something to the parser, in its common form."""
+    negators = frozenset(words()["negators"]) | {w for p in words()["negating_phrases"] for w in p.split()}
+    glue = dropped() | fillers() | negators | frozenset(side_words()) | frozenset(words()["side_nouns"])
+    return lexicon().vocabulary | glue | described_words() | frozenset(words()["classes"])
+
+
+@cache
+def _targets() -> tuple[str, ...]:
+    """Words that a misspelling may be corrected to."""
+    usual = frozenset(w for w in lexicon().vocabulary | fillers() if len(w) >= 4 and w.isalpha())
+    return tuple(sorted(usual | {"left", "right", "bilateral"}))
+
+
+@cache
+def _ordinary() -> frozenset[str]:
+    """Real words within reach of a known one ("lever", "humorous"): never corrected."""
+    text = files("vlp3d_core.text").joinpath("ordinary.json").read_text(encoding="utf-8")
+    return frozenset(json.loads(text))
+
+
+@lru_cache(maxsize=4096)
+def correct(word: str) -> tuple[str, ...]:
+    """The known words that an unknown word stands for, () when none is clearly meant.
+
+    One edit (swap of neighbours included) from 5 letters on, two from 9 letters on; a 4-letter word may only have lost
+    a letter or swapped two. Two known words written as one are taken apart ("spinalcord", "ParotidL").
+    """
+    if not word.isalpha() or len(word) < 4 or len(word) > 40 or word in _ordinary():
+        return ()
+    if word[-1] in "lr" and _has_sides(word[:-1]):
+        return word[:-1], word[-1]
+    limit = 2 if len(word) >= 8 else 1
+    reach = process.extract(word, _targets(), scorer=OSA.distance, score_cutoff=limit, limit=6)
+    near = [(target, int(distance)) for target, distance, _ in reach if _likely(word, target, int(distance))]
+    if near:
+        least = min(distance for _, distance in near)
+        best = {target for target, distance in near if distance == least}
+        return (min(best),) if len({_meaning(target) for target in best}) == 1 else ()
+    return _apart(word)
+
+
+def _has_sides(word: str) -> bool:
+    entry = lexicon().entries.get((word,))
+    return entry is not None and not entry.group and bool(entry.resolve(frozenset({"left"})))
+
+
+def _meaning(word: str) -> tuple[str, ...]:
+    """What a word means alone; words with the same meaning are no rivals ("spleen", "splen")."""
+    entry = lexicon().entries.get((word,))
+    return entry.resolve(frozenset()) if entry else (word,)
+
+
+def _likely(word: str, target: str, distance: int) -> bool:
+    if len(word) == 4:
+        return len(target) == 5 or sorted(word) == sorted(target)
+    if distance == 2:
+        return len(target) >= 8 and word[0] == target[0]
+    return len(target) >= 5 or (len(word) == 5 and word[0] == target[0])
+
+
+def _apart(word: str) -> tuple[str, ...]:
+    known = lexicon().vocabulary | frozenset(side_words())
+    for cut in range(4, len(word) - 2):
+        first, second = common_form(word[:cut]), common_form(word[cut:])
+        if len(word) - cut >= 3 and first in known and second in known:
+            return first, second
+    return ()
