@@ -1,0 +1,11 @@
+"""Procedural CT-like anatomy with exact truth, for tests, demos and pretraining.
+
+Not a patient: organs are smooth formulas in a plausible arrangement. What works on a phantom shows that the software
+runs and that its geometry is right; it is no evidence of performance on people.
+"""
+
+from vlp3d_core.phantom.atlas import structures
+from vlp3d_core.phantom.facts import Fact, measure
+from vlp3d_core.phantom.phantom import REGIONS, Phantom, make_phantom
+
+__all__ = ["REGIONS", "Fact", "Phantom", "make_phantom", "measure", "structures"]
