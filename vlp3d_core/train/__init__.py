@@ -1,0 +1,1 @@
+"""Training: manifests, data, losses, methods and the engine that runs them."""

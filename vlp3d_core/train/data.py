@@ -1,0 +1,140 @@
+"""Patches from stored volumes, augmented on the way, and the phrases that ask for the structures in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import (
+    Compose,
+    RandAdjustContrastd,
+    RandAffined,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+    RandSimulateLowResolutiond,
+)
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from vlp3d_core.train.store import Stored
+
+IMAGE, LABEL = "image", "label"
+
+
+def augmentation(patch: Sequence[int], seed: int) -> Compose:
+    """Random affine maps and changes of intensity, as nnU-Net has them; rotation moderate, for prompts have sides."""
+    transform = Compose(
+        [
+            RandAffined(
+                (IMAGE, LABEL),
+                prob=0.7,
+                spatial_size=tuple(patch),
+                rotate_range=(0.26, 0.15, 0.15),
+                scale_range=(0.2, 0.2, 0.2),
+                mode=("bilinear", "nearest"),
+                padding_mode="border",
+            ),
+            RandGaussianNoised((IMAGE,), prob=0.2, std=0.08),
+            RandGaussianSmoothd((IMAGE,), prob=0.1, sigma_x=(0.4, 0.9), sigma_y=(0.4, 0.9), sigma_z=(0.4, 0.9)),
+            RandScaleIntensityd((IMAGE,), factors=0.2, prob=0.3),
+            RandShiftIntensityd((IMAGE,), offsets=0.1, prob=0.3),
+            RandSimulateLowResolutiond((IMAGE,), prob=0.1, zoom_range=(0.6, 1.0)),
+            RandAdjustContrastd((IMAGE,), prob=0.2, gamma=(0.7, 1.5), retain_stats=True),
+        ]
+    )
+    return transform.set_random_state(seed)
+
+
+class PatchDataset(Dataset[dict[str, Any]]):
+    """An endless supply of patches; item n is the same for the same seed whatever was drawn before.
+
+    Six in ten are centred near a random structure (each structure equally often, so that small ones are not
+    forgotten), a tenth come from volumes without any (they teach to find nothing), the others from anywhere. Half are
+    mirrored along the left-right axis, which exchanges the labels of paired structures; it doubles the anatomy and
+    teaches that "left" is a matter of place.
+
+    Args:
+        stored: preprocessed cases.
+        patch: size in voxels.
+        length: number of patches that count as one epoch.
+        pairs: label value → value of its mirror image, 0 where the model does not have that one; see `mirror_pairs`.
+        seed: with the index, decides the patch and its augmentation.
+    """
+
+    def __init__(
+        self, stored: Sequence[Stored], patch: Sequence[int], length: int, pairs: Mapping[int, int], seed: int
+    ) -> None:
+        self.stored, self.patch, self.length, self.seed = list(stored), tuple(patch), length, seed
+        self.concepts = len(stored[0].known)
+        self.mirror = np.arange(self.concepts + 1, dtype=np.uint8)
+        for value, other in pairs.items():
+            self.mirror[value] = other
+        self.voxels = [_places(case.label) for case in stored]
+        holders: list[list[int]] = [[] for _ in range(self.concepts)]
+        for index, places in enumerate(self.voxels):
+            for value in places:
+                holders[value - 1].append(index)
+        self.holders = [h for h in holders if h]
+        self.values = [value for value, h in enumerate(holders, 1) if h]
+        self.empty = [index for index, places in enumerate(self.voxels) if not places]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = np.random.default_rng((self.seed, index))
+        case, centre = self._choose(rng)
+        stored = self.stored[case]
+        item = {IMAGE: cut(stored.image, centre, self.patch, -1.0), LABEL: cut(stored.label, centre, self.patch, 0)}
+        known = stored.known
+        if rng.random() < 0.5:
+            item = {key: np.ascontiguousarray(value[::-1]) for key, value in item.items()}
+            item[LABEL] = self.mirror[item[LABEL]]
+            known = np.concatenate([[False], known])[self.mirror[1:]]
+        tensors = {key: torch.from_numpy(value.astype(np.float32))[None] for key, value in item.items()}
+        out = augmentation(self.patch, int(rng.integers(2**31)))(tensors)
+        return {
+            IMAGE: torch.as_tensor(out[IMAGE]).clamp(-1.0, 1.0),
+            LABEL: torch.as_tensor(out[LABEL])[0].to(torch.uint8),
+            "known": torch.from_numpy(known.copy()),
+            "subject": stored.case.subject,
+        }
+
+    def _choose(self, rng: np.random.Generator) -> tuple[int, NDArray[np.intp]]:
+        draw = rng.random()
+        if self.values and draw < 0.6:
+            which = int(rng.integers(len(self.values)))
+            case = int(rng.choice(self.holders[which]))
+            places = self.voxels[case][self.values[which]]
+            jitter = rng.integers(-8, 9, size=3)
+            return case, places[rng.integers(len(places))] + jitter
+        case = int(rng.choice(self.empty) if self.empty and draw > 0.9 else rng.integers(len(self.stored)))
+        shape = np.array(self.stored[case].image.shape)
+        half = np.minimum(np.array(self.patch) // 3, shape // 2)
+        return case, np.array([rng.integers(h, max(h + 1, n - h)) for h, n in zip(half, shape, strict=True)])
+
+
+def cut(array: NDArray[Any], centre: NDArray[np.intp], size: Sequence[int], fill: float) -> NDArray[Any]:
+    """A patch of `size` around `centre`, filled where it reaches beyond the array."""
+    out = np.full(tuple(size), fill, dtype=array.dtype)
+    first = np.asarray(centre) - np.asarray(size) // 2
+    source = tuple(slice(max(f, 0), min(f + s, n)) for f, s, n in zip(first, size, array.shape, strict=True))
+    target = tuple(slice(r.start - f, r.stop - f) for r, f in zip(source, first, strict=True))
+    if all(r.stop > r.start for r in source):
+        out[target] = array[source]
+    return out
+
+
+def _places(label: NDArray[np.uint8], most: int = 2000) -> dict[int, NDArray[np.intp]]:
+    """For each label value that occurs, up to about `most` of its voxels, evenly chosen."""
+    voxels = np.argwhere(label)
+    values = label[tuple(voxels.T)]
+    out = {}
+    for value in np.unique(values).tolist():
+        own = voxels[values == value]
+        out[value] = own[:: max(1, len(own) // most)]
+    return out

@@ -1,0 +1,112 @@
+"""Fine-tuning of the text-queried segmentation model on partially labelled volumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.train.config import FinetuneConfig
+from vlp3d_core.train.losses.partial_segmentation import partial_dice_bce
+from vlp3d_core.train.queries import QueryTexts
+
+
+class TextQueriedSegmentation(pl.LightningModule):
+    """Voxel embeddings against the text vectors of each structure; a structure that nobody contoured is left out.
+
+    Args:
+        config: the run's settings.
+        texts: text vectors of `config.concepts`, from the frozen text tower.
+
+    Raises:
+        UsageError: the network cannot take patches of that size.
+    """
+
+    def __init__(self, config: FinetuneConfig, texts: QueryTexts) -> None:
+        super().__init__()
+        self.config, self.texts = config, texts
+        self.model = VisionLanguageModel(
+            config.encoder, config.encoder_options, config.dimension, texts.prototypes.shape[1], config.text_rank
+        ).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        if any(n % self.model.stride for n in config.patch):
+            raise UsageError(f"The setting patch must have multiples of {self.model.stride}.", "Correct the recipe.")
+        self.dice: list[Tensor] = []
+
+    def training_step(self, batch: dict[str, Any], step: int) -> Tensor:
+        # A generator of its own, seeded by the step, so that a resumed run draws what an unbroken one draws.
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.global_step)
+        text = self.texts.draw(generator).to(self.device)
+        image = batch["image"].contiguous(memory_format=torch.channels_last_3d)
+        logits = self.model(image, text).float()
+        loss = partial_dice_bce(logits, one_hot(batch["label"], len(self.config.concepts)), batch["known"])
+        if not torch.isfinite(loss):
+            raise MedVLPError(
+                f"Training diverged: the loss of step {self.global_step} is {loss.item()} "
+                f"(subjects {', '.join(batch['subject'])}).",
+                "Check these volumes, or start a new run with a lower learning_rate.",
+            )
+        self.log("loss", loss, batch_size=len(image))
+        return loss
+
+    def validation_step(self, batch: dict[str, Any], step: int) -> None:
+        image, label, known = (batch[key] for key in ("image", "label", "known"))
+        decided = decide(self.model(pad_to(image, self.model.stride), self.texts.prototypes.to(self.device)).float())
+        decided = decided[tuple(slice(0, n) for n in label.shape)]
+        self.dice.append(dice_per_structure(decided[0], label[0], known[0]))
+
+    def on_validation_epoch_end(self) -> None:
+        per_structure = torch.stack(self.dice).nanmean(0)
+        self.dice.clear()
+        self.log("val_dice", per_structure.nanmean())
+        for concept, value in zip(self.config.concepts, per_structure, strict=True):
+            self.log(f"val_dice/{concept}", value)
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        )
+
+        def factor(step: int) -> float:
+            if step < config.warmup:
+                return (step + 1) / config.warmup
+            done = (step - config.warmup) / max(1, config.steps - config.warmup)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def one_hot(label: Tensor, structures: int) -> Tensor:
+    """(B, *grid) values 0…K → float (B, K, *grid); value 0 has no channel."""
+    values = torch.arange(1, structures + 1, device=label.device, dtype=label.dtype)
+    return (label[:, None] == values.view(1, -1, *([1] * (label.ndim - 1)))).float()
+
+
+def decide(logits: Tensor) -> Tensor:
+    """(B, K, *grid) → (B, *grid): 1 + the structure with the highest logit where that is above 0, else 0."""
+    best, index = logits.max(dim=1)
+    return torch.where(best > 0, index + 1, torch.zeros_like(index))
+
+
+def pad_to(image: Tensor, stride: int) -> Tensor:
+    """Pad with air (-1) at the far ends, so that every edge is a multiple of `stride`."""
+    pads: list[int] = []
+    for n in reversed(image.shape[2:]):
+        pads += [0, -n % stride]
+    return torch.nn.functional.pad(image, pads, value=-1.0)
+
+
+def dice_per_structure(decided: Tensor, label: Tensor, known: Sequence[bool] | Tensor) -> Tensor:
+    """(K,) Dice; NaN where the structure is unknown or absent in this patient."""
+    out = []
+    for k, is_known in enumerate(known):
+        a, b = decided == k + 1, label == k + 1
+        out.append(2 * (a & b).sum() / (a.sum() + b.sum()) if bool(is_known) and bool(b.any()) else a.sum() * math.nan)
+    return torch.stack(out).float()

@@ -1,0 +1,1 @@
+"""Manifests for the layouts of public data sets, one file each."""

@@ -1,0 +1,1 @@
+"""Losses, one file each, shared by the training methods."""

@@ -1,0 +1,161 @@
+"""The manifest: one JSON object a line, one line a volume, the same for every training method.
+
+`image` and `label` are paths (relative ones from the manifest's folder), `labels` names the values of the label map by
+concept, `contoured` the concepts that somebody looked for in this patient (left out: those that have voxels). A concept
+that is contoured but has no voxel is absent; one that is not contoured is unknown, and is left out of loss and score.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vlp3d_core.errors import MedVLPError
+from vlp3d_core.files import replacing
+
+SPLITS = ("train", "validation", "test")
+MODALITIES = ("CT", "MR", "EM", "PT", "")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of a manifest.
+
+    Attributes:
+        image: the volume.
+        subject: the patient; no subject may be in two splits.
+        split: "train", "validation" or "test".
+        label: its label map, or None.
+        labels: label value → concept id.
+        contoured: concepts whose presence or absence is known; None means those that have voxels in the label map.
+        modality: "CT", "MR", "EM", "PT" or "".
+    """
+
+    image: Path
+    subject: str
+    split: str
+    label: Path | None = None
+    labels: dict[int, str] = field(default_factory=dict)
+    contoured: tuple[str, ...] | None = None
+    modality: str = ""
+
+
+def read_manifest(path: str | Path, splits: Collection[str] = SPLITS) -> list[Case]:
+    """The cases of the named splits.
+
+    Raises:
+        MedVLPError: the file or a line of it cannot be used (the line is named), a file of the named splits is
+            missing, a volume is listed twice, or a subject is in two splits.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MedVLPError(f"Cannot read the manifest {path}: {error}.", "Give a JSON-lines text file.") from error
+    # Not splitlines(), which also splits at characters that JSON allows within a string.
+    lines = {number: line for number, line in enumerate(text.split("\n"), 1) if line.strip()}
+    cases = {number: _case(line, path.parent, f"Line {number} of {path}") for number, line in lines.items()}
+    if not cases:
+        raise MedVLPError(f"The manifest {path} has no cases.", "It needs one JSON object a line.")
+    _check_subjects(cases, path)
+    _check_files({n: case for n, case in cases.items() if case.split in splits}, path)
+    return [case for case in cases.values() if case.split in splits]
+
+
+def write_manifest(cases: Iterable[Case], path: str | Path) -> None:
+    """Write cases, with paths as they are."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for case in cases:
+            row = {key: value for key, value in asdict(case).items() if value not in (None, {}, "")}
+            row["image"] = str(case.image)
+            if case.label is not None:
+                row["label"] = str(case.label)
+            # ASCII, so that file names which are not valid text survive.
+            file.write(json.dumps(row) + "\n")
+
+
+def _case(line: str, folder: Path, where: str) -> Case:
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise TypeError("it is not a JSON object")
+        contoured = row.get("contoured")
+        case = Case(
+            image=folder / _text(row, "image"),
+            subject=str(row["subject"]) if isinstance(row.get("subject"), int) else _text(row, "subject"),
+            split=_text(row, "split"),
+            label=folder / _text(row, "label") if row.get("label") is not None else None,
+            labels=_labels(row.get("labels", {})),
+            contoured=None if contoured is None else _names(contoured),
+            modality=row.get("modality", ""),
+        )
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MedVLPError(
+            f"{where} cannot be used: {error}.", "A line is a JSON object with image, subject and split."
+        ) from error
+    if case.split not in SPLITS:
+        raise MedVLPError(f"{where} has the split {case.split!r}.", f"Use one of {', '.join(SPLITS)}.")
+    if case.modality not in MODALITIES:
+        raise MedVLPError(f"{where} has the modality {case.modality!r}.", f"Use one of {', '.join(MODALITIES[:-1])}.")
+    return case
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row.get(key)
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{key!r} is missing or not a text")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError("'contoured' is not a list of concept names")
+    return tuple(value)
+
+
+def _labels(value: Any) -> dict[int, str]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
+        raise TypeError("'labels' does not give a concept name for each label value")
+    labels = {int(number): name for number, name in value.items()}
+    if min(labels, default=1) < 1:
+        raise ValueError("'labels' names a value below 1; 0 is the background")
+    return labels
+
+
+def _check_files(cases: dict[int, Case], path: Path) -> None:
+    """Every file is there, and no volume is listed twice."""
+    seen: dict[Path, int] = {}
+    for number, case in cases.items():
+        for file in (case.image, case.label):
+            if file is not None and not _exists(file):
+                raise MedVLPError(
+                    f"Line {number} of {path} names {file}, which does not exist.",
+                    "Correct the path or remove the line.",
+                )
+        first = seen.setdefault(case.image.resolve(), number)
+        if first != number:
+            raise MedVLPError(
+                f"Line {number} of {path} names the same volume as line {first}: {case.image}.", "Remove one of them."
+            )
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # a name that no file could have
+        return False
+
+
+def _check_subjects(cases: dict[int, Case], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for number, case in cases.items():
+        first = seen.setdefault(case.subject, number)
+        if cases[first].split != case.split:
+            raise MedVLPError(
+                f"Line {number} of {path}: subject {case.subject} is in the split {case.split}, "
+                f"but in line {first} in {cases[first].split}.",
+                "All volumes of a patient belong into one split.",
+            )

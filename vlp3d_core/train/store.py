@@ -1,0 +1,130 @@
+"""Preprocessed volumes on disk, memory-mapped, so that a patch is read without opening a NIfTI file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp3d_core.errors import MedVLPError
+from vlp3d_core.files import replacing
+from vlp3d_core.progress import Progress, silent
+from vlp3d_core.train.manifest import Case
+from vlp3d_core.volume.foreground import foreground_box
+from vlp3d_core.volume.grid import Grid, model_grid
+from vlp3d_core.volume.normalise import Normalisation
+from vlp3d_core.volume.read import read_volume
+from vlp3d_core.volume.read_labels import read_labels
+from vlp3d_core.volume.resample import resample
+from vlp3d_core.volume.resample_labels import resample_labels
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One preprocessed case.
+
+    Attributes:
+        image: float16 (I, J, K), normalised to [-1, 1], at model spacing, axes along R, A, S, cut to the body.
+        label: uint8 (I, J, K): 1 + index in the model's concepts, 0 elsewhere.
+        known: bool (len(concepts),): contoured in this patient.
+    """
+
+    case: Case
+    image: NDArray[np.float16]
+    label: NDArray[np.uint8]
+    known: NDArray[np.bool_]
+
+
+def preprocess(
+    cases: Sequence[Case],
+    folder: Path,
+    concepts: Sequence[str],
+    spacing: Sequence[float],
+    normalisation: Normalisation,
+    progress: Progress = silent,
+) -> list[Stored]:
+    """Bring every case to the model's grid once; later calls with the same settings only open the files.
+
+    Raises:
+        MedVLPError: a volume cannot be read, or a label map does not lie on its image's grid.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = Settings(tuple(concepts), tuple(spacing), normalisation)
+    out = []
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            for number, stored in enumerate(pool.map(lambda case: _stored(case, folder, settings), cases), 1):
+                out.append(stored)
+                progress("preprocessing", number / len(cases))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # an error shall not wait for all the other cases
+            raise
+    return out
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides how a case is stored."""
+
+    concepts: tuple[str, ...]
+    spacing: tuple[float, ...]
+    normalisation: Normalisation
+
+
+def _stored(case: Case, folder: Path, settings: Settings) -> Stored:
+    stem = _key(case, settings)
+    image_file, label_file = folder / f"{stem}-image.npy", folder / f"{stem}-label.npy"
+    if not (image_file.exists() and label_file.exists()):
+        image, label = _prepare(case, settings)
+        for file, array in ((image_file, image), (label_file, label)):
+            with replacing(file) as temporary, temporary.open("wb") as stream:
+                np.save(stream, array)
+    stored: NDArray[np.uint8] = np.load(label_file, mmap_mode="r")
+    if case.contoured is None:
+        present = np.unique(stored)
+        known = [value in present for value in range(1, len(settings.concepts) + 1)]
+    else:
+        known = [concept in case.contoured for concept in settings.concepts]
+    return Stored(case, np.load(image_file, mmap_mode="r"), stored, np.array(known))
+
+
+def _prepare(case: Case, settings: Settings) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+    volume = read_volume(case.image, modality=case.modality or None)
+    source, normalisation = Grid.of(volume), settings.normalisation
+    grid = model_grid(source, settings.spacing)
+    image = normalisation.apply(resample(volume, grid, normalisation.fill).array)
+    label = np.zeros(image.shape, np.uint8) if case.label is None else _labels_on(case, source, grid, settings.concepts)
+    box = foreground_box(image) or (slice(None),) * 3
+    return np.ascontiguousarray(image[box], np.float16), np.ascontiguousarray(label[box])
+
+
+def _labels_on(case: Case, source: Grid, target: Grid, concepts: Sequence[str]) -> NDArray[np.uint8]:
+    assert case.label is not None
+    labels, affine = read_labels(case.label)
+    i, j, k = labels.shape
+    # Headers keep matrices in single precision, so "the same grid" is within a few hundredths of a voxel.
+    if not source.matches(Grid((i, j, k), affine), tolerance=0.05):
+        raise MedVLPError(
+            f"The label map {case.label} does not lie on the grid of {case.image}.",
+            "Resample it to the image's grid first.",
+        )
+    table = np.zeros(max(int(labels.max()), *case.labels, 0) + 1, np.uint8)
+    for value, concept in case.labels.items():
+        if concept in concepts:
+            table[value] = 1 + concepts.index(concept)
+    return resample_labels(table[labels], source, target)
+
+
+def _key(case: Case, settings: Settings) -> str:
+    """A name that changes with the files and with everything that decides how they are stored."""
+    files = [f for f in (case.image, case.label) if f is not None]
+    stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    concepts, spacing = list(settings.concepts), list(settings.spacing)
+    parts = [stamps, sorted(case.labels.items()), concepts, spacing, settings.normalisation.to_json()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
