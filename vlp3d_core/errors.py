@@ -20,7 +20,11 @@ class UsageError(MedVLPError):
 
 
 class Cancelled(MedVLPError):
-    """The user stopped the work; nothing was written."""
+    """The user stopped the work.
 
-    def __init__(self) -> None:
-        super().__init__("Cancelled.", "Nothing was written.")
+    Args:
+        kept: what there is nevertheless, and how to go on.
+    """
+
+    def __init__(self, kept: str = "Nothing was written.") -> None:
+        super().__init__("Cancelled.", kept)

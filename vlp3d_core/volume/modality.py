@@ -54,3 +54,14 @@ def looks_like_ct(array: NDArray[np.float32]) -> bool:
     if air.mean() < 1e-3 or dense.size < 1e-3 * sample.size:
         return False
     return bool(np.mean((dense >= -200) & (dense <= 200)) >= 0.3)
+
+
+def cannot_be_ct(array: NDArray[np.float32]) -> bool:
+    """Whether the intensities, shape (I, J, K), cannot be Hounsfield units: fat and air are negative, so some must be.
+
+    True when fewer than 1 voxel in 1,000 is below -20. An MR is like that; so is a CT stored with an offset of 1024,
+    which a model that expects Hounsfield units would misread just as well.
+    """
+    step = max(1, round((array.size / _SAMPLE) ** (1 / 3)))
+    sample = array[::step, ::step, ::step]
+    return bool(np.mean(sample < -20) < 1e-3)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.volume.read import _format, _read
+from vlp3d_core.volume.read import read_image
 
 
 def read_labels(path: str | Path) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.float64]]:
@@ -21,15 +21,15 @@ def read_labels(path: str | Path) -> tuple[NDArray[np.unsignedinteger[Any]], NDA
     Raises:
         MedVLPError: the file cannot be read or holds negative, fractional or too large values.
     """
-    path = Path(path)
-    volume = _read(path, _format(path), None)
-    top = float(volume.array.max())
-    if volume.array.min() < 0 or top > np.iinfo(np.uint16).max:
+    image = read_image(path)
+    low, top = float(image.array.min()), float(image.array.max())
+    if low < 0 or top > np.iinfo(np.uint16).max:
         raise MedVLPError(
-            f"{path} is not a label map: it holds values from {volume.array.min():g} to {top:g}.",
+            f"{path} is not a label map: it holds values from {low:g} to {top:g}.",
             "Label values are whole numbers from 0 to 65535.",
         )
-    labels = volume.array.astype(np.uint8 if top <= np.iinfo(np.uint8).max else np.uint16)
-    if not np.array_equal(labels, volume.array):
+    kind = np.uint8 if top <= np.iinfo(np.uint8).max else np.uint16
+    labels: NDArray[np.unsignedinteger[Any]] = image.array.astype(kind)
+    if not np.array_equal(labels, image.array):
         raise MedVLPError(f"{path} is not a label map: it holds fractional values.", "Label values are whole numbers.")
-    return labels, volume.affine
+    return labels, image.affine

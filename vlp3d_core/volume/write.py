@@ -49,13 +49,18 @@ def check_writable(path: str | Path, volume: Volume | None = None) -> None:
     """
     path = Path(path)
     ending = _ending(path)
-    _try_folder(path)
+    check_place(path)
     if ending.startswith(".nii"):
-        _try_folder(sidecar_path(path))
+        check_place(sidecar_path(path))
     if volume is not None and ending == ".dcm":
         check_dicom_source(volume.source, volume.shape[2])
     if volume is not None and ending == ".seg.nrrd":
         check_perpendicular(volume.affine)
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """The files that `write_segmentation` writes beside `path`."""
+    return (sidecar_path(path),) if _ending(path).startswith(".nii") else ()
 
 
 def _ending(path: Path) -> str:
@@ -67,7 +72,8 @@ def _ending(path: Path) -> str:
     return ending
 
 
-def _try_folder(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Raise MedVLPError where no file of any kind can be written: a missing or read-only folder, a name too long."""
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.files import replacing
 from vlp3d_core.volume.volume import Volume
+from vlp3d_core.volume.written import check_complete
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -33,6 +34,8 @@ def write_volume(volume: Volume, path: str | Path) -> None:
             raise MedVLPError(
                 f"Cannot write {path}.", "Choose a folder that is writable and has free space."
             ) from error
+        voxel_bytes = image.GetSizeOfPixelComponent() * image.GetNumberOfPixels()
+        check_complete(temporary, path, voxel_bytes)
 
 
 def check_image_name(path: Path) -> None:

@@ -19,6 +19,7 @@ from scipy import ndimage
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
 from vlp3d_core.volume.segmentation import Code, Segment, Segmentation
+from vlp3d_core.volume.written import check_complete
 
 TERMINOLOGY = "Segmentation category and type - 3D Slicer General Anatomy list"
 REGIONS = "Anatomic codes - DICOM master list"
@@ -55,6 +56,7 @@ def write_seg_nrrd(segmentation: Segmentation, path: Path) -> None:
             raise MedVLPError(
                 f"Cannot write {path}: the disk refused the data.", "Choose a folder that has free space."
             ) from error
+        check_complete(temporary, path, segmentation.labels.nbytes)
 
 
 def check_perpendicular(affine: NDArray[np.float64]) -> None:

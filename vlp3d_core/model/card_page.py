@@ -1,0 +1,85 @@
+"""A model's card as a page to read (Markdown): everything on it comes from `bundle.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vlp3d_core.model.bundle import Bundle
+from vlp3d_core.text.concepts import concepts
+
+SPLITS = ("test", "validation")
+METRICS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "surface_dice": "surface Dice"}
+
+
+def card_page(bundle: Bundle) -> str:
+    """The card in Markdown: what the model is, what it was trained on, what it reached, what it is not for."""
+    return "\n".join(_lines(bundle)) + "\n"
+
+
+def _lines(bundle: Bundle) -> Iterator[str]:
+    card, known = bundle.card, concepts()
+    yield f"# {card['title']} (`{bundle.name}` {card['version']})"
+    yield ""
+    yield card["description"]
+    yield ""
+    yield "For research. Not a medical device, not for diagnosis."
+    yield ""
+    names = [known[c].name if c in known else c for c in bundle.concepts]
+    anchors = [known[c].name.lower() if c in known else c for c in card["field"]["anchors"]]
+    architecture = card["architecture"]
+    facts = {
+        "Modality": card["modality"],
+        "Structures": ", ".join(names),
+        "Spacing of the model": " × ".join(f"{mm:g}" for mm in bundle.spacing) + " mm (R, A, S)",
+        "Intensities": "{kind} {low:g} to {high:g}".format(**card["normalisation"]),
+        "Must show": f"one of {', '.join(anchors)}; else nothing is reported" if anchors else "anything",
+        "Network": f"{architecture['encoder']} {architecture['encoder_options']}, "
+        f"{architecture['dimension']} embedding channels",
+        "Text": f"{card['text_encoder']['name']}, SHA-256 {card['text_encoder']['sha256'][:12]}…",
+        "Weights": f"{card['weights']['bytes'] / 1e6:.1f} MB, SHA-256 {card['weights']['sha256'][:12]}…",
+        "Licence": card["licence"],
+        "Trained by": f"`{card['recipe']['command']}`, seed {card['recipe']['seed']}",
+    }
+    yield from _table(("", ""), ((key, value) for key, value in facts.items()))
+    yield "## Data"
+    yield ""
+    yield from _table(("set", "licence", "use"), ((d["name"], d["licence"], d.get("use", "")) for d in card["data"]))
+    for split in SPLITS:
+        if split in card["scores"]:
+            yield from _scores(split, card["scores"][split])
+    if card.get("limits"):
+        yield "## Limits"
+        yield ""
+        yield from (f"* {limit}" for limit in card["limits"])
+
+
+def _scores(split: str, scores: dict[str, Any]) -> Iterator[str]:
+    known = concepts()
+    yield f"## Scores: {split}"
+    yield ""
+    yield f"{scores['subjects']} patients. Mean ± standard deviation over patients [95 % interval of the mean]."
+    if scores.get("command"):
+        yield f"Measured by `{scores['command']}`."
+    yield ""
+    rows = []
+    for row in [*scores["structures"], scores["mean"]]:
+        name = known[row["structure"]].name if row["structure"] in known else "Mean over structures"
+        rows.append((name, row["n"], row["missed"], *(_cell(row["metrics"].get(m)) for m in METRICS)))
+    yield from _table(("structure", "n", "missed", *METRICS.values()), rows)
+
+
+def _cell(statistic: dict[str, Any] | None) -> str:
+    if not statistic or statistic["mean"] is None:
+        return "–"
+    spread = f" ± {statistic['sd']:.3f}" if statistic["sd"] is not None else ""
+    interval = f" [{statistic['low']:.3f}, {statistic['high']:.3f}]" if statistic["low"] is not None else ""
+    return f"{statistic['mean']:.3f}{spread}{interval}"
+
+
+def _table(header: tuple[str, ...], rows: Any) -> Iterator[str]:
+    yield "| " + " | ".join(header) + " |"
+    yield "|" + "---|" * len(header)
+    for row in rows:
+        yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
+    yield ""

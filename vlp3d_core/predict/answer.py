@@ -1,0 +1,162 @@
+"""The one pass over a volume, and what it leaves behind: an answer for every structure that the model knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vlp3d_core.model.bundle import Bundle
+from vlp3d_core.model.devices import Device
+from vlp3d_core.model.estimate import plan
+from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.predict.decide import Decider
+from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
+from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
+from vlp3d_core.predict.tiles import smallest_tile
+from vlp3d_core.progress import Cancel, Progress, check
+from vlp3d_core.text.concepts import concepts
+from vlp3d_core.volume.grid import Box, Grid
+from vlp3d_core.volume.volume import Volume
+
+ONLY_AIR = "The volume shows nothing but air or a single value: nothing is reported."
+OUT_OF_FIELD = "The volume does not seem to show what {title} was trained on ({anchors}): nothing is reported."
+NO_MODALITY = "The file does not say its modality; it was taken for {modality}."
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A bundle on a device, ready to run.
+
+    Attributes:
+        queries: (K, D + 1), one per concept of the bundle, float32 on the device.
+    """
+
+    bundle: Bundle
+    network: VisionLanguageModel
+    device: Device
+    queries: Tensor
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A volume after its one pass through the network. Two bytes per voxel of the model grid answer any query.
+
+    Voxel embeddings meet the queries of all structures while their tile is in memory and are dropped then; what is
+    kept is the structure that won and its probability, so that `find` and `segment` cannot disagree.
+
+    Attributes:
+        volume: what was encoded.
+        grid: model grid of the labels, cut to what is not air.
+        labels: cleaned, 0 or 1 + index of a concept of the bundle; all 0 when the volume is out of the model's field.
+        certainty: uint8, 255 × the probability of the label.
+        peak: (K,) the highest probability of each concept anywhere.
+        notes: what the user should know.
+        report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
+    """
+
+    volume: Volume
+    grid: Grid
+    labels: Labels
+    certainty: NDArray[np.uint8]
+    peak: NDArray[np.float32]
+    notes: tuple[str, ...]
+    report: dict[str, Any]
+
+
+def encode_volume(
+    ready: Ready, volume: Volume, roi: Box | None, tile: int | None, progress: Progress, cancel: Cancel
+) -> Encoded:
+    """One pass: prepare, network and decision tile by tile, clean-up; see `LoadedModel.segment`."""
+    bundle, watch = ready.bundle, Stopwatch()
+    check(cancel)
+    progress("preparing", 0.0)
+    grid = grid_for(bundle, volume, roi)
+    least, size = smallest_tile(HALO, ready.network.stride), 4 * volume.array.size
+    needed = plan(ready.network, ready.device, grid.shape, least, size, tile)  # with air: too large is said now
+    report: dict[str, Any] = {"device": str(ready.device), "seconds": watch.seconds}
+    notes = list(volume.source.notes)
+    if not volume.modality:
+        notes.append(NO_MODALITY.format(modality=bundle.card["modality"]))
+    prepared = prepare(bundle, volume, grid)
+    watch.lap("prepare")
+    progress("preparing", 1.0)
+    if prepared is None:
+        empty = Decider(ready.queries, (1, 1, 1))
+        return Encoded(volume, grid, empty.labels, empty.certainty, _peak(empty), (*notes, ONLY_AIR), report)
+    needed = plan(ready.network, ready.device, prepared.image.shape, least, size, tile)
+    report |= {"tile": list(needed.tile), "memory_bytes": needed.memory_bytes}
+    if needed.reduced:
+        notes.append(needed.note())
+    decider = Decider(ready.queries, prepared.image.shape)
+    for piece, embeddings in embedded_tiles(ready.network, ready.device, prepared.image, needed.tile, progress, cancel):
+        watch.lap("network")
+        decider.add(embeddings, piece.core)
+        del embeddings
+        watch.lap("decide")
+    watch.lap("network")
+    progress("cleaning", 0.0)
+    clean(decider.labels, bundle, prepared.grid)
+    # A ROI may well leave the anchors out; whoever draws one knows what the volume shows.
+    if roi is None and not in_field(decider.labels, bundle):
+        decider.labels[:] = 0
+        notes.append(_out_of_field(bundle))
+    watch.lap("clean")
+    progress("cleaning", 1.0)
+    check(cancel)
+    return Encoded(volume, prepared.grid, decider.labels, decider.certainty, _peak(decider), tuple(notes), report)
+
+
+def clean(labels: Labels, bundle: Bundle, grid: Grid) -> None:
+    """Post-process in place, by the rules in the bundle's card."""
+    names, rules = bundle.concepts, bundle.card["concepts"]
+    postprocess(labels, rules, _twins(names), grid.spacing[0])
+    counts = count_labels(labels, len(names))
+    for value, rule in enumerate(rules, 1):
+        if 0 < counts[value] * grid.voxel_ml < rule.get("min_ml", 0.0):
+            labels[labels == value] = 0
+
+
+def in_field(labels: Labels, bundle: Bundle) -> bool:
+    """Whether at least one of the model's anchors was found (True for a model without anchors)."""
+    anchors = bundle.card["field"]["anchors"]
+    counts = count_labels(labels, len(bundle.concepts))
+    return not anchors or any(counts[1 + bundle.concepts.index(a)] for a in anchors)
+
+
+def _out_of_field(bundle: Bundle) -> str:
+    names = [concepts()[a].name.lower() for a in bundle.card["field"]["anchors"]]
+    return OUT_OF_FIELD.format(title=bundle.card["title"], anchors=", ".join(names))
+
+
+def _twins(names: Sequence[str]) -> Mapping[int, int]:
+    """Value of each left structure → value of the same structure on the right."""
+    known, out = concepts(), {}
+    for value, name in enumerate(names, 1):
+        twin = name.replace("left", "right")
+        if known[name].side == "left" and twin in names:
+            out[value] = names.index(twin) + 1
+    return out
+
+
+def _peak(decider: Decider) -> NDArray[np.float32]:
+    peak: NDArray[np.float32] = decider.peak.sigmoid().cpu().numpy()
+    return peak
+
+
+@dataclass
+class Stopwatch:
+    """Seconds per stage, for the report of a run."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
+        self._last = now

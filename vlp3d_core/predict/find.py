@@ -1,0 +1,139 @@
+"""Regions that a text names, in a volume that has been encoded already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vlp3d_core.model.bundle import Bundle
+from vlp3d_core.predict.answer import Encoded
+from vlp3d_core.text.concepts import Concept, concepts
+from vlp3d_core.text.prompt import Prompt, parse_prompt
+from vlp3d_core.volume.foreground import Slices
+from vlp3d_core.volume.grid import Grid
+from vlp3d_core.volume.resample_labels import resample_labels
+
+MIN_VOXELS = 8
+"""Smaller pieces of a structure are not regions, unless the structure has no larger one."""
+MAX_PIECES = 20
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected region that answers a query.
+
+    Attributes:
+        concept: what it is.
+        score: mean probability over the region, 0 to 1.
+        centre: centre of mass in RAS mm.
+        volume_ml: on the model grid.
+        box: where on the model grid.
+        core: its voxels in that box.
+        encoded: the volume that it lies in.
+    """
+
+    concept: Concept
+    score: float
+    centre: tuple[float, float, float]
+    volume_ml: float
+    box: Slices
+    core: NDArray[np.bool_]
+    encoded: Encoded = field(repr=False)
+
+    def mask(self) -> NDArray[np.uint8]:
+        """The region on the volume's own grid, (I, J, K), 1 inside."""
+        labels = np.zeros(self.encoded.grid.shape, np.uint8)
+        labels[self.box][self.core] = 1
+        return resample_labels(labels, self.encoded.grid, Grid.of(self.encoded.volume)).astype(np.uint8, copy=False)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The answer to a query: regions, best first; when there are none, `notes` say why."""
+
+    prompt: Prompt
+    regions: tuple[Region, ...]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Region]:
+        return iter(self.regions)
+
+    def __len__(self) -> int:
+        return len(self.regions)
+
+    def __getitem__(self, index: int) -> Region:
+        return self.regions[index]
+
+
+def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions:
+    """Up to `k` regions for a text; see `LoadedModel.find`."""
+    prompt = parse_prompt(text, known=bundle.concepts)
+    notes = [*encoded.notes, *_explain(prompt, bundle.concepts, bundle.card["title"])]
+    first: list[Region] = []
+    further: list[Region] = []
+    for concept in prompt.concepts:
+        if concept.id in bundle.concepts:
+            regions = _regions(bundle, encoded, concept)
+            if not regions:
+                peak = float(encoded.peak[bundle.concepts.index(concept.id)])
+                notes.append(f"Nothing found for {concept.name.lower()} (highest probability {peak:.2f}).")
+            first += regions[:1]
+            further += regions[1:]
+    # The largest region of every structure first, then the smaller pieces: "both kidneys" means one of each.
+    ordered = [*sorted(first, key=_score), *sorted(further, key=_score)]
+    return Regions(prompt, tuple(ordered[:k]), tuple(notes))
+
+
+def _score(region: Region) -> float:
+    return -region.score
+
+
+def _explain(prompt: Prompt, names: Sequence[str], title: str) -> list[str]:
+    known, notes = concepts(), []
+    for concept in prompt.concepts:
+        if concept.id not in names:
+            some = ", ".join(known[n].name.lower() for n in names[:12])
+            notes.append(f"{title} does not know {concept.name.lower()}; it knows {some}.")
+    if prompt.unknown:
+        hint = f" Did you mean {', '.join(prompt.suggestions)}?" if prompt.suggestions else ""
+        notes.append(f"Unknown: {', '.join(prompt.unknown)}.{hint}")
+    elif not prompt.concepts:
+        negated = ", ".join(c.name.lower() for c in prompt.negated)
+        notes.append(f"The text asks for nothing{f' (it only excludes {negated})' if negated else ''}.")
+    return notes
+
+
+def _regions(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Region]:
+    """The connected pieces of a structure, largest first."""
+    value = bundle.concepts.index(concept.id) + 1
+    hit = encoded.labels == value
+    box = ndimage.find_objects(hit.view(np.uint8))[0] if hit.any() else None
+    if box is None:
+        return []
+    pieces, count = ndimage.label(hit[box])
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    rule: Mapping[str, Any] = bundle.card["concepts"][value - 1]
+    least = min(max(MIN_VOXELS, rule.get("min_ml", 0.0) / encoded.grid.voxel_ml), int(sizes.max()))
+    out = []
+    slices = ndimage.find_objects(pieces)
+    for piece in np.argsort(-sizes, kind="stable")[:MAX_PIECES]:
+        if sizes[piece] < least:
+            break
+        part = slices[piece]
+        absolute = tuple(slice(b.start + p.start, b.start + p.stop) for b, p in zip(box, part, strict=True))
+        out.append(_region(encoded, concept, absolute, pieces[part] == piece + 1))  # type: ignore[arg-type]
+    return out
+
+
+def _region(encoded: Encoded, concept: Concept, box: Slices, core: NDArray[np.bool_]) -> Region:
+    grid = encoded.grid
+    index = np.array(ndimage.center_of_mass(core)) + [s.start for s in box]
+    r, a, s = grid.affine[:3, :3] @ index + grid.affine[:3, 3]
+    score = round(float(encoded.certainty[box][core].mean()) / 255.0, 4)
+    volume_ml = round(int(core.sum()) * grid.voxel_ml, 3)
+    return Region(concept, score, (float(r), float(a), float(s)), volume_ml, box, core, encoded)

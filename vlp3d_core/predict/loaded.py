@@ -1,0 +1,160 @@
+"""A model in memory: `load_model("ct-head-neck").segment(volume)`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.bundle import Bundle, load_network
+from vlp3d_core.model.devices import choose_device
+from vlp3d_core.model.estimate import Estimate, plan, probe
+from vlp3d_core.model.registry import find_bundle
+from vlp3d_core.predict.answer import Encoded, Ready, encode_volume
+from vlp3d_core.predict.asked import asked_structures
+from vlp3d_core.predict.encode import HALO, grid_for
+from vlp3d_core.predict.find import Regions, find_regions
+from vlp3d_core.predict.segment import segmentation_of
+from vlp3d_core.predict.tiles import cut_tiles, smallest_tile
+from vlp3d_core.progress import Cancel, Progress, check, never, silent
+from vlp3d_core.volume.grid import Box
+from vlp3d_core.volume.modality import cannot_be_ct
+from vlp3d_core.volume.segmentation import Segmentation
+from vlp3d_core.volume.volume import Volume
+
+
+class LoadedModel:
+    """A bundle whose weights are verified, loaded and on a device. Made by `load_model`."""
+
+    def __init__(self, ready: Ready) -> None:
+        self.ready = ready
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.ready.bundle
+
+    def structures(self, texts: Iterable[str] | str | None) -> tuple[str, ...]:
+        """Concept ids for ids, names or texts, each of them a list if need be; None is all of the model's.
+
+        Raises:
+            UsageError: a text is unknown or names something that the model was not trained on; it names suggestions.
+        """
+        names = self.bundle.concepts
+        if texts is None:
+            return names
+        several = [texts] if isinstance(texts, str) else texts
+        wanted = [concept for text in several for concept in asked_structures(text, self.bundle)]
+        if not wanted:
+            raise UsageError("No structure was named.", f"{self.bundle.name} knows: {', '.join(names)}.")
+        return tuple(dict.fromkeys(wanted))
+
+    def estimate(self, volume: Volume, tile: int | None = None, roi: Box | None = None) -> Estimate:
+        """Memory and time that `segment` needs at most for this volume (air is skipped, so it may need less).
+
+        Raises:
+            MedVLPError: wrong modality, or it does not fit into memory.
+            UsageError: a ROI outside the volume.
+        """
+        self.check_modality(volume)
+        network, device = self.ready.network, self.ready.device
+        shape = grid_for(self.bundle, volume, roi).shape
+        needed = plan(network, device, shape, smallest_tile(HALO, network.stride), 4 * volume.array.size, tile)
+        tiles = cut_tiles(shape, needed.tile, HALO, network.stride)
+        voxels = sum(math.prod(s.stop - s.start for s in t.read) for t in tiles)
+        return replace(needed, seconds=voxels * probe(network, device))
+
+    def segment(
+        self,
+        volume: Volume,
+        structures: Iterable[str] | str | None = None,
+        roi: Box | None = None,
+        tile: int | None = None,
+        progress: Progress = silent,
+        cancel: Cancel = never,
+    ) -> Segmentation:
+        """Label structures on the volume's own grid.
+
+        The network decides among all of the model's structures whatever was asked for, so asking for one gives the
+        same voxels as asking for all.
+
+        Args:
+            structures: ids, names or texts; None is all.
+            roi: only inside this box, RAS mm (r0, r1, a0, a1, s0, s1); the network sees what lies around it.
+            tile: largest tile edge in voxels; None lets memory decide.
+            progress: told the stages "preparing", "encoding", "cleaning" and "resampling".
+
+        Raises:
+            MedVLPError: wrong modality, or not enough memory.
+            UsageError: unknown structure, a ROI outside the volume, or a tile that is too small.
+            Cancelled: `cancel` said so.
+        """
+        wanted = self.structures(structures)
+        self.check_modality(volume)
+        encoded = encode_volume(self.ready, volume, roi, tile, progress, cancel)
+        progress("resampling", 0.0)
+        result = segmentation_of(self.bundle, encoded, wanted, roi)
+        progress("resampling", 1.0)
+        check(cancel)
+        return result
+
+    def encode(
+        self, volume: Volume, tile: int | None = None, progress: Progress = silent, cancel: Cancel = never
+    ) -> Encoded:
+        """The one pass over the image that any number of `find` calls share. Raises what `segment` raises."""
+        self.check_modality(volume)
+        return encode_volume(self.ready, volume, None, tile, progress, cancel)
+
+    def find(self, volume: Volume | Encoded, text: str, k: int = 5) -> Regions:
+        """Regions that a text names, best first.
+
+        Args:
+            volume: a volume, or what `encode` made of it (a query then takes milliseconds).
+            text: any wording that `parse_prompt` understands. Unknown words find nothing and say so.
+            k: how many regions at most.
+
+        Raises:
+            UsageError: `k` is below 1.
+        """
+        if k < 1:
+            raise UsageError(f"{k} regions cannot be found.", "Ask for one or more.")
+        encoded = volume if isinstance(volume, Encoded) else self.encode(volume)
+        return find_regions(self.bundle, encoded, text, k)
+
+    def check_modality(self, volume: Volume) -> None:
+        """Raise MedVLPError when the volume is of another modality than the model's, by its tag or by its values."""
+        wanted = self.bundle.card["modality"]
+        if volume.modality and volume.modality != wanted:
+            raise MedVLPError(
+                f"The volume is {volume.modality} and the model {self.bundle.name} was trained on {wanted}.",
+                f"Choose a model for {volume.modality}, or say --modality {wanted} if the file is wrong about itself.",
+            )
+        if not volume.modality and wanted == "CT" and cannot_be_ct(volume.array):
+            raise MedVLPError(
+                f"The volume does not hold Hounsfield units (nothing is negative) and {self.bundle.name} is for CT.",
+                "Choose a model of its modality; a CT stored with an offset must be converted to HU; "
+                "--modality CT if it is a CT all the same.",
+            )
+
+
+def load_model(name: str | Path | None = None, device: str = "auto") -> LoadedModel:
+    """Find a bundle, verify its hash, load its weights.
+
+    Args:
+        name: a model's name (`vlp3d models`), a bundle's folder, or None for the default model.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        UsageError: no such model or device.
+        MedVLPError: the bundle is damaged or was changed.
+    """
+    bundle = find_bundle(name)
+    chosen = choose_device(device)
+    network, vectors = load_network(bundle)
+    network.to(chosen.torch)
+    with torch.inference_mode():
+        queries = network.queries(vectors.to(chosen.torch)).clone()
+    return LoadedModel(Ready(bundle, network, chosen, queries))

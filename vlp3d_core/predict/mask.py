@@ -1,0 +1,36 @@
+"""Regions that answered a query, as one label map on the volume's own grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlp3d_core.predict.find import Regions
+from vlp3d_core.volume.grid import Grid
+from vlp3d_core.volume.resample_labels import resample_labels
+from vlp3d_core.volume.segmentation import Segment, Segmentation
+
+
+def regions_as_segmentation(regions: Regions, model: str) -> Segmentation:
+    """Value = rank, 1 is the best; where regions meet the better one wins. Volumes are those on the native grid.
+
+    Raises:
+        ValueError: there is no region.
+    """
+    if not regions:
+        raise ValueError("no regions")
+    encoded = regions[0].encoded
+    labels = np.zeros(encoded.grid.shape, np.uint8 if len(regions) < 256 else np.uint16)
+    for rank, region in reversed(list(enumerate(regions, 1))):
+        labels[region.box][region.core] = rank
+    grid = Grid.of(encoded.volume)
+    native = resample_labels(labels, encoded.grid, grid)
+    counts = np.bincount(native.ravel(order="K"), minlength=len(regions) + 1)
+    segments = []
+    for rank, region in enumerate(regions, 1):
+        c = region.concept
+        ml = round(float(counts[rank] * grid.voxel_ml), 3)
+        name = f"{c.name} ({rank})"
+        segments.append(
+            Segment(rank, c.id, name, c.color, c.category, c.type, c.modifier, region.score, ml, bool(counts[rank]))
+        )
+    return Segmentation(native, encoded.volume.affine, tuple(segments), model, encoded.volume.source, regions.notes)
