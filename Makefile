@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test bench lint format clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -20,8 +20,11 @@ help: ## this list
 demo: $(INSTALLED) ## segment a made-up patient: a mask, a picture and a table
 	$(BIN)/vlp3d demo
 
-test: $(INSTALLED_DEV) ## run all tests; they need no network
+test: lint ## lint, types and all tests; they need no network
 	$(BIN)/python -m pytest
+
+bench: $(INSTALLED_DEV) ## speed and memory against their limits; writes docs/benchmarks.md
+	$(BIN)/python -m Testing.benchmarks
 
 lint: $(INSTALLED_DEV) ## ruff and mypy
 	$(BIN)/ruff check .

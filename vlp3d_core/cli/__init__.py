@@ -1,0 +1,1 @@
+"""The command `vlp3d`: one file a command, no logic of its own."""

@@ -1,0 +1,118 @@
+"""`vlp3d evaluate segmentation`: score segmentations against the references of a manifest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from vlp3d_core.evaluate import Case, Pair, SegmentationScores
+    from vlp3d_core.volume.segmentation import Segmentation
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("evaluate", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
+
+
+def run(args: argparse.Namespace) -> int:
+    result: int = args.evaluate(args)
+    return result
+
+
+def _add_segmentation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="cases, one JSON object a line")
+    parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="default: test")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--predictions", type=Path, metavar="FOLDER", help="SUBJECT.nii.gz (and .json) or .seg.nrrd")
+    source.add_argument("--model", metavar="NAME|FOLDER", help="run this model on the images of the split")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; with --model")
+    parser.add_argument("--tolerance", type=float, default=2.0, metavar="MM", help="of the surface Dice, default 2")
+    parser.add_argument("-o", "--output", type=Path, metavar="SCORES.json", help="write all scores")
+    parser.add_argument("--csv", type=Path, metavar="ROWS.csv", help="write one line per case and structure")
+    parser.add_argument(
+        "--update-card", action="store_true", help="write the scores into the model's card; with --model"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
+    parser.set_defaults(evaluate=_run_segmentation)
+
+
+def _run_segmentation(args: argparse.Namespace) -> int:
+    from vlp3d_core.evaluate import cases_of, evaluate_cases, named, text_table, write_csv, write_json
+    from vlp3d_core.train.manifest import read_manifest
+
+    _check_folders(args.output, args.csv)
+    if args.update_card:
+        _check_card(args.model)
+    listed, notes = cases_of(read_manifest(args.manifest, (args.split,)))
+    cases = named(listed)
+    pairs, more = _pairs(args, cases)
+    with progress_bar(args.json) as progress:
+        scores: SegmentationScores = evaluate_cases(
+            pairs, tolerance=args.tolerance, total=len(cases), notes=[*notes, *more], progress=progress
+        )
+    if args.output:
+        write_json(scores, args.output)
+    if args.csv:
+        write_csv(scores, args.csv)
+    if args.update_card:
+        _update_card(args, scores)
+    if args.json:
+        print_json(scores.to_json())
+    else:
+        print(text_table(scores), end="")
+    return 0
+
+
+def _pairs(args: argparse.Namespace, cases: Mapping[str, Case]) -> tuple[Iterator[Pair], tuple[str, ...]]:
+    from vlp3d_core.evaluate import find_predictions, pairs_from_folder, pairs_from_model
+
+    if args.predictions:
+        files, notes = find_predictions(cases, args.predictions)
+        return pairs_from_folder(cases, files), notes
+    from vlp3d_core import load_model, read_volume
+
+    model = load_model(args.model, args.device)
+
+    def segment(case: Case) -> Segmentation:
+        assert case.image is not None, "the lines of a manifest have images"
+        result: Segmentation = model.segment(read_volume(case.image, modality=case.modality or None))
+        return result
+
+    return pairs_from_model(cases, segment), (f"Predicted by the model {args.model}.",)
+
+
+def _check_folders(*outputs: Path | None) -> None:
+    """Hours of work should not end at a folder that is not there."""
+    for path in outputs:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"The folder of {path} does not exist.", "Create it, or choose another.")
+
+
+def _check_card(model: str | None) -> None:
+    """A card that cannot be updated should be known before the hours of work."""
+    from vlp3d_core.model.registry import find_bundle
+
+    if model is None:
+        raise UsageError("--update-card needs a model.", "Name it with --model.")
+    folder = find_bundle(model).folder
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"The card in {folder} cannot be changed.", "Copy the model to a folder of your own.")
+
+
+def _update_card(args: argparse.Namespace, scores: SegmentationScores) -> None:
+    from vlp3d_core.evaluate.card import add_scores
+    from vlp3d_core.model.registry import find_bundle
+
+    bundle = find_bundle(args.model)
+    tolerance = f" --tolerance {args.tolerance:g}" if args.tolerance != 2.0 else ""
+    command = f"vlp3d evaluate segmentation --model {bundle.name} --manifest {args.manifest.name} --split {args.split}"
+    add_scores(bundle.folder, args.split, scores.to_json(), command + tolerance)

@@ -1,0 +1,105 @@
+"""`vlp3d find`: the regions of a volume that a text names, best first."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlp3d_core.cli.options import add_model, add_volume, check_distinct, positive
+from vlp3d_core.cli.output import print_json, print_note, print_table, progress_bar
+from vlp3d_core.cli.result import interrupted
+
+if TYPE_CHECKING:
+    from vlp3d_core.predict.find import Regions
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("find", description=__doc__)
+    add_volume(parser)
+    parser.add_argument("text", metavar="TEXT", help='for example "left parotid gland"')
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="MASK", help="label map, value = rank: .nii.gz (and .json) or .seg.nrrd"
+    )
+    parser.add_argument("-k", type=positive, default=5, metavar="K", help="how many regions at most; default 5")
+    add_model(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vlp3d_core.volume.write import check_writable, companions, write_segmentation
+
+    if args.output:
+        check_writable(args.output)
+        check_distinct(args.input, args.output, *companions(args.output))
+    regions, model = _find(args)
+    written = None
+    if args.output and regions:
+        from vlp3d_core.predict.mask import regions_as_segmentation
+
+        write_segmentation(regions_as_segmentation(regions, model), args.output)
+        written = args.output
+    with interrupted(*([written] if written else [])):
+        _show(args, regions, model, written)
+    return 0
+
+
+def _find(args: argparse.Namespace) -> tuple[Regions, str]:
+    from vlp3d_core.model.registry import find_bundle
+    from vlp3d_core.predict.asked import check_known, check_words
+    from vlp3d_core.predict.loaded import load_model
+    from vlp3d_core.text.prompt import parse_prompt
+    from vlp3d_core.volume.modality import parse_modality
+    from vlp3d_core.volume.read import read_volume
+    from vlp3d_core.volume.write import check_writable
+
+    modality = parse_modality(args.modality) if args.modality else None
+    bundle = find_bundle(args.model)
+    prompt = parse_prompt(args.text, known=bundle.concepts)
+    check_words(prompt, args.text, bundle)
+    check_known(prompt.concepts, bundle)
+    volume = read_volume(args.input, modality=modality, series=args.series)
+    if args.output:
+        check_writable(args.output, volume)
+    model = load_model(bundle.folder, args.device)
+    with progress_bar(args.json) as progress:
+        encoded = model.encode(volume, tile=args.tile, progress=progress)
+        return model.find(encoded, args.text, args.k), bundle.name
+
+
+def _show(args: argparse.Namespace, regions: Regions, model: str, written: Path | None) -> None:
+    notes = list(regions.notes)
+    if args.output and not written:
+        notes.append(f"No region was found, so {args.output} was not written.")
+    for note in notes:
+        print_note(note)
+    if args.json:
+        print_json({"model": model, "text": args.text, "output": written, "regions": _rows(regions), "notes": notes})
+    elif regions:
+        print_table(
+            ("RANK", "REGION", "SCORE", "CENTRE (R, A, S MM)", "ML"),
+            (
+                (r["rank"], r["name"], f"{r['score']:.2f}", _place(r["centre_ras_mm"]), f"{r['volume_ml']:.1f}")
+                for r in _rows(regions)
+            ),
+        )
+    else:
+        print("Nothing found.")
+
+
+def _rows(regions: Regions) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": rank,
+            "concept": region.concept.id,
+            "name": region.concept.name,
+            "score": region.score,
+            "centre_ras_mm": [round(value, 2) for value in region.centre],
+            "volume_ml": region.volume_ml,
+        }
+        for rank, region in enumerate(regions, 1)
+    ]
+
+
+def _place(centre: list[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in centre)

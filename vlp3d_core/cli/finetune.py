@@ -1,0 +1,129 @@
+"""`vlp3d finetune`: train a model on own volumes and labels, from a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlp3d_core.cli.options import fraction, whole
+from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.errors import Cancelled, MedVLPError, UsageError
+
+if TYPE_CHECKING:
+    from vlp3d_core.model.bundle import Bundle
+    from vlp3d_core.train.config import FinetuneConfig
+
+NEEDED = ("yaml", "lightning", "tensorboard")
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("finetune", description=__doc__)
+    parser.add_argument(
+        "words", nargs="*", metavar="RECIPE key=value", help="a YAML file or the name of a recipe, then its changes"
+    )
+    parser.add_argument("--recipe", metavar="RECIPE", help="the recipe, instead of the first word")
+    parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="one JSON object a volume")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="RUN", help="the run's folder; the model: RUN/bundle"
+    )
+    parser.add_argument("--init", type=Path, metavar="RUN|BUNDLE", help="start from these weights, where they fit")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--label-fraction", type=fraction, metavar="F", help="use this part of the training subjects")
+    parser.add_argument("--seed", type=whole, metavar="N", help="of weights, patches and augmentation")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _let_words_stand_anywhere(parser)
+
+
+def _let_words_stand_anywhere(parser: argparse.ArgumentParser) -> None:
+    """`RECIPE --out RUN key=value`: argparse by itself takes positional words from one place only."""
+    plain = parser.parse_known_args
+
+    def intermixed(args: Any = None, namespace: Any = None) -> Any:
+        parser.parse_known_args = plain  # type: ignore[method-assign]
+        try:
+            return parser.parse_known_intermixed_args(args, namespace)
+        finally:
+            parser.parse_known_args = intermixed  # type: ignore[method-assign]
+
+    parser.parse_known_args = intermixed  # type: ignore[method-assign]
+
+
+def run(args: argparse.Namespace) -> int:
+    recipe, changes = _recipe(args)
+    _check_extra()
+    from vlp3d_core.train.config import load_config
+
+    config = load_config(recipe, changes)
+    _check_paths(args)
+    bundle = _train(args, config)
+    if args.json:
+        print_json({"run": args.out, "bundle": bundle.folder, "model": bundle.name, "card": bundle.card})
+    else:
+        print(f"{bundle.folder}: the model {bundle.name}, {len(bundle.concepts)} structures")
+        print(f"Try it: vlp3d segment SCAN -o OUT.seg.nrrd --model {_quoted(bundle.folder)}")
+    return 0
+
+
+def _recipe(args: argparse.Namespace) -> tuple[str, list[str]]:
+    """The recipe and the changes of its settings."""
+    words: list[str] = list(args.words)
+    named = [args.recipe] if args.recipe else []
+    if words and "=" not in words[0]:
+        named.append(words.pop(0))
+    if len(named) != 1:
+        problem = "Two recipes are named" if named else "No recipe is named"
+        raise UsageError(f"{problem}.", "Write `vlp3d finetune RECIPE --manifest M.jsonl --out RUN key=value …`.")
+    stray = [word for word in words if "=" not in word]
+    if stray:
+        raise UsageError(f"{stray[0]!r} is not a change of a setting.", "Write key=value.")
+    if args.label_fraction is not None:
+        words.append(f"label_fraction={args.label_fraction}")
+    if args.seed is not None:
+        words.append(f"seed={args.seed}")
+    return named[0], words
+
+
+def _check_extra() -> None:
+    """Training needs more packages than use; say all of it at once."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MedVLPError(
+            f"Training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
+            'Run `pip install "vlp3d-core[train]"`.',
+        )
+
+
+def _check_paths(args: argparse.Namespace) -> None:
+    """What can be found out before the minutes of preparation."""
+    from vlp3d_core.train.manifest import read_manifest
+
+    read_manifest(args.manifest)
+    if args.init is not None and not args.init.is_dir():
+        raise UsageError(f"{args.init} is not a folder.", "Give a run folder or a bundle folder to --init.")
+    if args.out.exists() and not args.out.is_dir():
+        raise UsageError(f"{args.out} is a file.", "Give a folder to --out.")
+
+
+def _train(args: argparse.Namespace, config: FinetuneConfig) -> Bundle:
+    from vlp3d_core.train.engine import finetune
+
+    try:
+        with progress_bar(args.json) as progress:
+            return finetune(config, args.manifest, args.out, init=args.init, resume=args.resume, progress=progress)
+    except KeyboardInterrupt:  # before the first step, or a second time
+        raise Cancelled(_kept(args.out)) from None
+
+
+def _kept(out: Path) -> str:
+    """What a run that was stopped at once has left, and how to go on."""
+    from vlp3d_core.train.trainer import LAST
+
+    if (out / LAST).is_file():
+        return f"Kept: {out / LAST}. Go on with the same command and --resume."
+    return f"No checkpoint was made yet; volumes that were prepared stay in {out}."
+
+
+def _quoted(path: Path) -> str:
+    return f'"{path}"' if " " in str(path) else str(path)

@@ -1,0 +1,80 @@
+"""`vlp3d segment`: label the structures of a volume on its own grid, in one pass."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlp3d_core.cli.options import add_model, add_volume, box, check_distinct, check_folders
+from vlp3d_core.cli.output import print_json, print_note, progress_bar
+from vlp3d_core.cli.result import estimate_json, estimate_note, interrupted, print_segments, result_json, write_table
+from vlp3d_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from vlp3d_core.model.estimate import Estimate
+    from vlp3d_core.volume import Segmentation
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("segment", description=__doc__)
+    add_volume(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT", help=".seg.nrrd, .nii.gz (and .json) or .dcm"
+    )
+    parser.add_argument("--structures", metavar='"A,B"', help='only these, for example "left kidney,liver"')
+    parser.add_argument("--roi", type=box, metavar="x0,x1,y0,y1,z0,z1", help="only in this box, RAS mm (--roi=-10,…)")
+    parser.add_argument("--table", type=Path, metavar="T.csv", help="write one line per structure")
+    add_model(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vlp3d_core.volume.write import check_writable, companions, write_segmentation
+
+    check_writable(args.output)
+    check_distinct(args.input, args.output, *companions(args.output), args.table)
+    check_folders([args.table])
+    segmentation, estimate = _segment(args)
+    write_segmentation(segmentation, args.output)
+    with interrupted(args.output):
+        if args.table:
+            write_table(segmentation, args.table)
+        _show(args, segmentation, estimate)
+    return 0
+
+
+def _segment(args: argparse.Namespace) -> tuple[Segmentation, Estimate]:
+    from vlp3d_core.model.registry import find_bundle
+    from vlp3d_core.predict.asked import asked_structures
+    from vlp3d_core.predict.loaded import load_model
+    from vlp3d_core.volume.modality import parse_modality
+    from vlp3d_core.volume.read import read_volume
+    from vlp3d_core.volume.write import check_writable
+
+    modality = parse_modality(args.modality) if args.modality else None
+    bundle = find_bundle(args.model)
+    if args.structures is not None and not args.structures.strip():
+        raise UsageError("--structures is empty.", "Name structures, or leave it away for all of the model's.")
+    wanted = asked_structures(args.structures, bundle) if args.structures else None
+    volume = read_volume(args.input, modality=modality, series=args.series)
+    check_writable(args.output, volume)
+    model = load_model(bundle.folder, args.device)
+    estimate = model.estimate(volume, roi=args.roi, tile=args.tile)
+    print_note(estimate_note(estimate, model.ready.device))
+    with progress_bar(args.json) as progress:
+        result = model.segment(volume, wanted, roi=args.roi, tile=args.tile, progress=progress)
+    return result, estimate
+
+
+def _show(args: argparse.Namespace, segmentation: Segmentation, estimate: Estimate) -> None:
+    for note in segmentation.notes:
+        print_note(note)
+    if args.json:
+        print_json(
+            result_json(segmentation)
+            | {"output": args.output, "table": args.table, "estimate": estimate_json(estimate)}
+        )
+        return
+    print_segments(segmentation)
+    print(f"\n{args.output}: {sum(s.found for s in segmentation.segments)} of {len(segmentation.segments)} found")
