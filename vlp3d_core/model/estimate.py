@@ -104,14 +104,13 @@ def plan(
 
 def _edges(edges: Sequence[int], voxels: int, least: int, stride: int) -> tuple[int, int, int] | None:
     """The widest edge is shortened, again and again, until the tile has no more than `voxels`; None when it cannot."""
-    r, a, s = edges
-    while r * a * s > voxels:
-        if max(r, a, s) - stride < least:
+    out = list(edges)
+    while math.prod(out) > voxels:
+        widest = out.index(max(out))
+        if out[widest] - stride < least:
             return None
-        r, a, s = (
-            (r - stride, a, s) if r == max(r, a, s) else (r, a - stride, s) if a == max(r, a, s) else (r, a, s - stride)
-        )
-    return r, a, s
+        out[widest] -= stride
+    return out[0], out[1], out[2]
 
 
 def probe(network: VisionLanguageModel, device: Device) -> float:

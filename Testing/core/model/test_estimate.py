@@ -52,8 +52,8 @@ def test_memory_shrinks_the_tile_until_it_fits(network: VisionLanguageModel, mon
         assert needed.reduced == (free < 0.6)
         last = math.prod(needed.tile)
     assert "×".join(map(str, needed.tile)) in needed.note()
+    set_free(monkeypatch, 0.1 * GB)
     with pytest.raises(MedVLPError, match="200×200×200") as caught:
-        set_free(monkeypatch, 0.1 * GB)
         plan(network, CPU, (200, 200, 200), 20)
     assert "ROI" in caught.value.remedy
 
