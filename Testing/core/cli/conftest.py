@@ -31,6 +31,18 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
+def refused(done: Outcome, code: int, said: str, out: Path) -> None:
+    """One line that starts as every error does, the exit code, and nothing in the output folder."""
+    assert done.code == code, done.err
+    assert done.err.startswith("vlp3d: error: ")
+    assert done.err.count("\n") == 1
+    assert "Unexpected" not in done.err
+    assert "Traceback" not in done.err
+    assert said in done.err
+    assert done.out == ""
+    assert list(out.iterdir()) == []
+
+
 @pytest.fixture
 def vlp3d(capsys: pytest.CaptureFixture[str], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `vlp3d` with arguments, in this process; the model "ct-tiny" is known by name and nothing else is."""

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -19,28 +13,15 @@ import numpy as np
 import psutil
 import pytest
 
-from Testing.core.cli.conftest import Outcome, Run
+from Testing.core.cli.conftest import Run, refused
 from Testing.core.cli.test_segment import write_dicom
-from Testing.core.tiny import toy_grid, toy_head, toy_labels, write_tiny_bundle
-from vlp3d_core.errors import MedVLPError
-from vlp3d_core.volume import Volume, read_volume
+from Testing.core.tiny import toy_grid, toy_head, toy_labels
+from vlp3d_core.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
 
 ROOT = Path(__file__).parents[3]
 GRID = toy_grid()
 HEAD = toy_head()
-
-
-def refused(done: Outcome, code: int, said: str, out: Path) -> None:
-    """One line that starts as every error does, the exit code, and nothing in the output folder."""
-    assert done.code == code, done.err
-    assert done.err.startswith("vlp3d: error: ")
-    assert done.err.count("\n") == 1
-    assert "Unexpected" not in done.err
-    assert "Traceback" not in done.err
-    assert said in done.err
-    assert done.out == ""
-    assert list(out.iterdir()) == []
 
 
 def saved(array: np.ndarray, affine: np.ndarray = GRID.affine) -> Callable[[Path], Path]:
@@ -206,164 +187,6 @@ def test_too_large_for_memory(
 def test_a_tile_that_is_none(tile: str, vlp3d: Run, scan: Path, out: Path) -> None:
     done = vlp3d("segment", scan, "-o", out / "o.nii.gz", "--model", "ct-tiny", f"--tile={tile}")
     refused(done, 2, "--tile", out)
-
-
-@pytest.mark.parametrize("name", ["o.png", "o", ".nii.gz", "o.nrrd", "missing/o.nii.gz", "x" * 300 + ".nii.gz"])
-def test_outputs_that_cannot_be(name: str, vlp3d: Run, scan: Path, out: Path) -> None:
-    done = vlp3d("segment", scan, "-o", out / name, "--model", "ct-tiny")
-    refused(done, 1 if "missing" in name or len(name) > 99 else 2, "Cannot write" if done.code == 1 else "format", out)
-
-
-def test_a_table_that_cannot_be(vlp3d: Run, scan: Path, out: Path) -> None:
-    arguments = ("segment", scan, "-o", out / "o.nii.gz", "--model", "ct-tiny", "--table")
-    refused(vlp3d(*arguments, out / "missing" / "t.csv"), 1, "Cannot write", out)
-    refused(vlp3d(*arguments, out / "o.json"), 2, "over", out)
-
-
-def test_nothing_is_written_over_the_input(vlp3d: Run, scan: Path, out: Path) -> None:
-    before = scan.read_bytes()
-    refused(vlp3d("segment", scan, "-o", scan, "--model", "ct-tiny"), 2, "over the input", out)
-    refused(vlp3d("segment", scan, "-o", out / "o.nii", "--table", scan, "--model", "ct-tiny"), 2, "over the", out)
-    refused(vlp3d("find", scan, "mandible", "-o", scan, "--model", "ct-tiny"), 2, "over the input", out)
-    assert scan.read_bytes() == before
-
-
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder(vlp3d: Run, scan: Path, out: Path) -> None:
-    out.chmod(0o500)
-    try:
-        refused(vlp3d("segment", scan, "-o", out / "o.nii.gz", "--model", "ct-tiny"), 1, "Cannot write", out)
-    finally:
-        out.chmod(0o700)
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes, as on a disk without space."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha"])
-def test_a_full_disk_for_an_image(ending: str, tmp_path: Path, out: Path) -> None:
-    with full_disk(600), pytest.raises(MedVLPError, match="Cannot write"):
-        write_volume(HEAD, out / f"ct{ending}")
-    assert list(out.iterdir()) == []
-    write_volume(HEAD, out / f"ct{ending}")
-    assert read_volume(out / f"ct{ending}", modality="CT").shape == HEAD.shape
-
-
-@pytest.mark.parametrize("name", ["o.nii.gz", "o.nii", "o.seg.nrrd"])
-def test_a_full_disk(name: str, vlp3d: Run, scan: Path, out: Path) -> None:
-    with full_disk(200):
-        done = vlp3d("segment", scan, "-o", out / name, "--model", "ct-tiny", "--structures", "mandible")
-    assert done.code == 1
-    assert done.err.splitlines()[-1].startswith("vlp3d: error: Cannot write")
-    assert "Traceback" not in done.err
-    assert list(out.iterdir()) == []
-
-
-def test_a_full_disk_leaves_the_older_result(vlp3d: Run, scan: Path, out: Path) -> None:
-    target = out / "o.seg.nrrd"
-    target.write_bytes(b"older")
-    with full_disk(200):
-        assert vlp3d("segment", scan, "-o", target, "--model", "ct-tiny").code == 1
-    assert target.read_bytes() == b"older"
-    assert [path.name for path in out.iterdir()] == [target.name]
-
-
-def flip_a_bit(folder: Path) -> None:
-    path = folder / "weights.safetensors"
-    data = bytearray(path.read_bytes())
-    data[-100] ^= 1
-    path.write_bytes(data)
-
-
-def other_name(folder: Path) -> None:
-    card = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    card["weights"]["file"] = "../weights.safetensors"
-    (folder / "bundle.json").write_text(json.dumps(card), encoding="utf-8")
-
-
-BUNDLES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a changed bit": (flip_a_bit, "SHA-256"),
-    "cut weights": (lambda folder: os.truncate(folder / "weights.safetensors", 500), "SHA-256"),
-    "no weights": (lambda folder: (folder / "weights.safetensors").unlink(), "weights"),
-    "a card that is no JSON": (lambda folder: (folder / "bundle.json").write_text("{"), "JSON"),
-    "an empty card": (lambda folder: (folder / "bundle.json").write_text("{}"), "valid card"),
-    "weights elsewhere": (other_name, "card"),
-}
-
-
-@pytest.mark.parametrize("kind", BUNDLES)
-def test_bundles_that_were_changed(kind: str, vlp3d: Run, tiny_bundle: Path, scan: Path, out: Path) -> None:
-    change, said = BUNDLES[kind]
-    folder = scan.parent / "ct-broken"
-    shutil.copytree(tiny_bundle, folder)
-    change(folder)
-    refused(vlp3d("segment", scan, "-o", out / "o.nii.gz", "--model", folder), 1, said, out)
-    refused(vlp3d("find", scan, "mandible", "--model", folder), 1, said, out)
-
-
-def test_no_such_model(vlp3d: Run, scan: Path, out: Path) -> None:
-    refused(vlp3d("segment", scan, "-o", out / "o.nii.gz", "--model", "ct-unicorn"), 2, "ct-tiny", out)
-    refused(vlp3d("segment", scan, "-o", out / "o.nii.gz", "--model", scan.parent), 2, "ct-tiny", out)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """A shell that starts the tests in the background makes them ignore Ctrl-C, and their children too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("moment", ["network", "write"])
-def test_ctrl_c_at_a_bad_moment(
-    moment: str, vlp3d: Run, scan: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The signal itself, in the middle of the network's work and with half a file on the disk."""
-    from vlp3d_core.predict.decide import Decider
-
-    def stop(*args: object, **options: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    def half(image: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
-        signal.raise_signal(signal.SIGINT)
-
-    if moment == "write":
-        monkeypatch.setattr(nib, "save", half)
-    else:
-        monkeypatch.setattr(Decider, "add", stop)
-    done = vlp3d("segment", scan, "-o", out / "o.nii.gz", "--model", "ct-tiny")
-    assert done.code == 1
-    assert done.err.splitlines()[-1] == "vlp3d: Cancelled. Nothing was written."
-    assert "Traceback" not in done.err
-    assert list(out.iterdir()) == []
-
-
-@pytest.mark.usefixtures("interruptible")
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_in_the_terminal(tmp_path: Path, scan: Path, out: Path) -> None:
-    """A real process, stopped as soon as it has said how long it will take (seconds, at 1 mm)."""
-    slow = write_tiny_bundle(tmp_path / "slow", spacing=[1.0, 1.0, 1.0]).folder
-    command = [sys.executable, "-m", "vlp3d_core.cli.main", "segment", scan, "-o", out / "o.nii.gz", "--model", slow]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path) as process:
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith("vlp3d: note: about")
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-        assert process.wait(60) == 1
-    assert rest == "vlp3d: Cancelled. Nothing was written.\n"
-    assert list(out.iterdir()) == []
 
 
 def test_a_volume_without_modality_is_taken_and_said(vlp3d: Run, tmp_path: Path, out: Path) -> None:
