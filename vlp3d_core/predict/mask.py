@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vlp3d_core.predict.find import Regions
+from vlp3d_core.predict.postprocess import count_labels
 from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.resample_labels import resample_labels
 from vlp3d_core.volume.segmentation import Segment, Segmentation
@@ -24,7 +25,7 @@ def regions_as_segmentation(regions: Regions, model: str) -> Segmentation:
         labels[region.box][region.core] = rank
     grid = Grid.of(encoded.volume)
     native = resample_labels(labels, encoded.grid, grid)
-    counts = np.bincount(native.ravel(order="K"), minlength=len(regions) + 1)
+    counts = count_labels(native, len(regions))
     segments = []
     for rank, region in enumerate(regions, 1):
         c = region.concept

@@ -65,7 +65,9 @@ def finetune(
     chosen = cases_for(config, manifest)
     encoder = TextEncoder.load(text_encoder)
     # Whatever could go wrong goes wrong before the hours of work: the card and the network come first.
-    card = bundle_card(config, encoder, f"vlp3d finetune {config.name} --manifest {manifest.name} --out {out.name}")
+    start = f" --init {init.name}" if init is not None else ""
+    command = f"vlp3d finetune {config.name} --manifest {manifest.name} --out {out.name}{start}"
+    card = bundle_card(config, encoder, command)
     texts = query_texts(config.concepts, encoder)
     module = TextQueriedSegmentation(config, texts)
     mean, basis = text_basis(concepts().values(), encoder, config.text_rank)
