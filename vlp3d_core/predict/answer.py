@@ -17,7 +17,7 @@ from vlp3d_core.model.estimate import plan
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.predict.decide import Decider
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
-from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
+from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess, sum_by_label
 from vlp3d_core.predict.tiles import smallest_tile
 from vlp3d_core.progress import Cancel, Progress, check
 from vlp3d_core.text.concepts import concepts
@@ -103,7 +103,7 @@ def encode_volume(
     progress("cleaning", 0.0)
     clean(decider.labels, bundle, prepared.grid)
     # A ROI may well leave the anchors out; whoever draws one knows what the volume shows.
-    if roi is None and not in_field(decider.labels, bundle):
+    if roi is None and not in_field(decider.labels, decider.certainty, bundle):
         decider.labels[:] = 0
         notes.append(_out_of_field(bundle))
     watch.lap("clean")
@@ -122,11 +122,18 @@ def clean(labels: Labels, bundle: Bundle, grid: Grid) -> None:
             labels[labels == value] = 0
 
 
-def in_field(labels: Labels, bundle: Bundle) -> bool:
-    """Whether at least one of the model's anchors was found (True for a model without anchors)."""
-    anchors = bundle.card["field"]["anchors"]
+def in_field(labels: Labels, certainty: NDArray[np.uint8], bundle: Bundle) -> bool:
+    """Whether the volume shows the model's region: one of its anchors was found, and with confidence.
+
+    What a network takes for a parotid gland in an abdomen is seldom as certain as a parotid gland. True for a model
+    without anchors.
+    """
+    field = bundle.card["field"]
+    values = [1 + bundle.concepts.index(anchor) for anchor in field["anchors"]]
     counts = count_labels(labels, len(bundle.concepts))
-    return not anchors or any(counts[1 + bundle.concepts.index(a)] for a in anchors)
+    sums = sum_by_label(labels, len(bundle.concepts), certainty)
+    least = 255.0 * field.get("anchor_score", 0.0)
+    return not values or any(counts[v] and sums[v] >= least * counts[v] for v in values)
 
 
 def _out_of_field(bundle: Bundle) -> str:

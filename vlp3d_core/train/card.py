@@ -30,7 +30,7 @@ def bundle_card(config: FinetuneConfig, encoder: TextEncoder, command: str) -> d
         "description": config.description,
         "licence": config.licence,
         "modality": config.modality,
-        "field": {"anchors": list(config.anchors)},
+        "field": {"anchors": list(config.anchors), "anchor_score": config.anchor_score},
         "architecture": {
             "encoder": config.encoder,
             "encoder_options": config.encoder_options,

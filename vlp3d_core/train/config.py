@@ -37,7 +37,8 @@ class FinetuneConfig:
         seed: of weights, patches and augmentation.
         label_fraction: use only this part of the training subjects.
         postprocess: concept → settings of the clean-up at inference; "default" is for all.
-        anchors: structures of which at least one must be found, else the volume does not show the model's region.
+        anchors, anchor_score: structures of which at least one must be found, with at least this mean probability,
+            else the volume does not show the model's region.
         splits: split → its subjects, for the importer that makes the manifest.
     """
 
@@ -69,6 +70,7 @@ class FinetuneConfig:
     label_fraction: float = 1.0
     postprocess: dict[str, dict[str, Any]] = field(default_factory=dict)
     anchors: tuple[str, ...] = ()
+    anchor_score: float = 0.0
     splits: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

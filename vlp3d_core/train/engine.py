@@ -29,7 +29,7 @@ from vlp3d_core.volume.normalise import Normalisation
 
 SETTINGS = "config.json"
 FREE = {
-    *("name", "title", "description", "licence", "data", "limits", "postprocess", "anchors", "splits"),
+    *("name", "title", "description", "licence", "data", "limits", "postprocess", "anchors", "anchor_score", "splits"),
     *("steps", "validate_every", "workers", "precision"),
 }
 """Settings that may change when a run is resumed; with any other one changed it would be another run."""
