@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.volume.placed import Placed
 from vlp3d_core.volume.read_labels import read_labels
 
 ENDINGS = (".nii.gz", ".nii", ".seg.nrrd")
@@ -23,7 +24,7 @@ _GRID_TOLERANCE = (
 
 
 @dataclass(frozen=True)
-class LabelMap:
+class LabelMap(Placed):
     """Labels with their place and meaning.
 
     Attributes:
@@ -39,17 +40,6 @@ class LabelMap:
     values: Mapping[int, str]
     name: str = "a label map"
     absent: tuple[str, ...] = ()
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Distance of neighbouring voxels along i, j and k in mm."""
-        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(i), float(j), float(k)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of one voxel in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000.0)
 
     @property
     def concepts(self) -> set[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.volume.placed import Placed
 from vlp3d_core.volume.volume import Volume
 
 SAME_SPACING = 0.01
@@ -21,7 +22,7 @@ Box = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(Placed):
     """Where the voxels of an array lie.
 
     Attributes:
@@ -36,17 +37,6 @@ class Grid:
     def of(volume: Volume) -> Grid:
         """The grid of a volume."""
         return Grid(volume.shape, volume.affine)
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Distance of neighbouring voxels along i, j and k in mm."""
-        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(i), float(j), float(k)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of one voxel in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000.0)
 
     @property
     def corners(self) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vlp3d_core.volume.placed import Placed
+
 MODALITIES = ("CT", "MR", "EM", "PT")
 
 
@@ -31,7 +33,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Volume:
+class Volume(Placed):
     """A scalar image with its place in the patient.
 
     Attributes:
@@ -49,17 +51,6 @@ class Volume:
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.array.shape
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Distance of neighbouring voxels along i, j and k in mm."""
-        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(i), float(j), float(k)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of one voxel in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000.0)
 
     def with_array(self, array: NDArray[np.float32]) -> Volume:
         """The same place, other voxels."""
