@@ -22,6 +22,24 @@ def never() -> bool:
     return False
 
 
+Tick = Callable[[float], None]
+"""Called inside a loop with the fraction that is done; whoever wants the loop to stop raises from it."""
+
+
+def silent_tick(fraction: float) -> None:
+    """A `Tick` that tells nobody."""
+
+
+def ticking(stage: str, progress: Progress, cancel: Cancel) -> Tick:
+    """A `Tick` that tells `progress` and stops with `Cancelled` when `cancel` says so."""
+
+    def tick(fraction: float) -> None:
+        check(cancel)
+        progress(stage, fraction)
+
+    return tick
+
+
 def check(cancel: Cancel) -> None:
     """Raise `Cancelled` when `cancel` says so."""
     if cancel():

@@ -111,7 +111,17 @@ def test_every_library_is_declared() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["vlp3d_core", "vlp3d_core.text", "vlp3d_core.volume", "vlp3d_core.cli.main", "vlp3d_core.phantom"]
+    "module",
+    [
+        "vlp3d_core",
+        "vlp3d_core.text",
+        "vlp3d_core.volume",
+        "vlp3d_core.cli.main",
+        "vlp3d_core.phantom",
+        "vlp3d_core.model.registry",
+        "vlp3d_core.service.catalogue",
+        "vlp3d_core.service.worker",
+    ],
 )
 def test_light_imports_stay_light(module: str) -> None:
     """These must start fast, and must work in Slicer's process, which never loads torch."""
@@ -119,6 +129,43 @@ def test_light_imports_stay_light(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+# What a host program (3D Slicer) imports into its own process, where nothing but numpy may be installed.
+PLAIN = [
+    "vlp3d_core.errors",
+    "vlp3d_core.service.client",
+    "vlp3d_core.text.concepts",
+    "vlp3d_core.volume.segmentation",
+    "vlp3d_core.volume.volume",
+]
+ONLY_NUMPY = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in {"numpy", "vlp3d_core", *sys.stdlib_module_names}:
+            raise ImportError(f"{name} is not plain")
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.mark.parametrize("module", PLAIN)
+def test_plain_imports_need_only_numpy(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ONLY_NUMPY}import {module}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_concepts_are_a_function_whatever_was_imported_first() -> None:
+    code = (
+        "import vlp3d_core.text.concepts, vlp3d_core.text.prompt\n"
+        "from vlp3d_core.text import concepts, parse_prompt\n"
+        "assert 'liver' in concepts() and parse_prompt('liver').concepts[0].id == 'liver'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_public_names_come_on_demand() -> None:

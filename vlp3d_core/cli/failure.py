@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vlp3d_core.errors import Cancelled, MedVLPError
+from vlp3d_core.service.failure import out_of_memory
 
 _EXTRAS = {
     "lightning": "train",
@@ -20,7 +21,7 @@ def explain(error: BaseException) -> MedVLPError:
         return error
     if isinstance(error, KeyboardInterrupt):
         return Cancelled()
-    if _is_memory(error):
+    if out_of_memory(error):
         return MedVLPError(
             "There is not enough memory for this.",
             "Close other programs, choose a part of the volume with --roi, or use a coarser volume.",
@@ -37,13 +38,3 @@ def explain(error: BaseException) -> MedVLPError:
     text = " ".join(str(error).split())
     name = type(error).__name__
     return MedVLPError(f"Unexpected {name}{': ' if text else ''}{text.rstrip('.')}.", "--debug shows the traceback.")
-
-
-def _is_memory(error: BaseException) -> bool:
-    """Whether memory ran out. torch has its own exception on a GPU and a plain RuntimeError on a CPU."""
-    name = type(error).__name__
-    return (
-        isinstance(error, MemoryError)
-        or name == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-    )

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
-from safetensors.torch import load, save
-from torch import Tensor
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
-from vlp3d_core.model.encoders import channels_last
-from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.normalise import Normalisation
+
+# Reading cards is light: torch and MONAI, which take seconds, are imported where weights are.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vlp3d_core.model.vision_language import VisionLanguageModel
 
 CARD, WEIGHTS = "bundle.json", "weights.safetensors"
 CONCEPT_VECTORS = "concept_vectors"
@@ -136,6 +138,11 @@ def load_network(bundle: Bundle) -> tuple[VisionLanguageModel, Tensor]:
     Raises:
         MedVLPError: the hash differs, or the weights do not belong to the architecture that the card names.
     """
+    from safetensors.torch import load
+
+    from vlp3d_core.model.encoders import channels_last
+    from vlp3d_core.model.vision_language import VisionLanguageModel
+
     content = verified_weights(bundle)
     settings = bundle.card["architecture"]
     try:
@@ -170,6 +177,8 @@ def write_bundle(
     Raises:
         MedVLPError: the folder cannot be written, or the card is not valid.
     """
+    from safetensors.torch import save
+
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

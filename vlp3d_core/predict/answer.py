@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from vlp3d_core.model.bundle import Bundle
@@ -19,8 +21,9 @@ from vlp3d_core.predict.decide import Decider
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess, sum_by_label
 from vlp3d_core.predict.tiles import smallest_tile
-from vlp3d_core.progress import Cancel, Progress, check
+from vlp3d_core.progress import Cancel, Progress, Tick, check, silent_tick, ticking
 from vlp3d_core.text.concepts import concepts
+from vlp3d_core.volume.foreground import Slices
 from vlp3d_core.volume.grid import Box, Grid
 from vlp3d_core.volume.volume import Volume
 
@@ -68,6 +71,11 @@ class Encoded:
     notes: tuple[str, ...]
     report: dict[str, Any]
 
+    @cached_property
+    def boxes(self) -> tuple[Slices | None, ...]:
+        """Where each concept's label lies on the grid, None where it is nowhere; looked up once for all queries."""
+        return tuple(ndimage.find_objects(self.labels, max_label=len(self.peak)))
+
 
 def encode_volume(
     ready: Ready, volume: Volume, roi: Box | None, tile: int | None, progress: Progress, cancel: Cancel
@@ -83,7 +91,7 @@ def encode_volume(
     notes = list(volume.source.notes)
     if not volume.modality:
         notes.append(NO_MODALITY.format(modality=bundle.card["modality"]))
-    prepared = prepare(bundle, volume, grid)
+    prepared = prepare(bundle, volume, grid, cancel)
     watch.lap("prepare")
     progress("preparing", 1.0)
     if prepared is None:
@@ -100,8 +108,7 @@ def encode_volume(
         del embeddings
         watch.lap("decide")
     watch.lap("network")
-    progress("cleaning", 0.0)
-    clean(decider.labels, bundle, prepared.grid)
+    clean(decider.labels, bundle, prepared.grid, ticking("cleaning", progress, cancel))
     # A ROI may well leave the anchors out; whoever draws one knows what the volume shows.
     if roi is None and not in_field(decider.labels, decider.certainty, bundle):
         decider.labels[:] = 0
@@ -112,10 +119,10 @@ def encode_volume(
     return Encoded(volume, prepared.grid, decider.labels, decider.certainty, _peak(decider), tuple(notes), report)
 
 
-def clean(labels: Labels, bundle: Bundle, grid: Grid) -> None:
+def clean(labels: Labels, bundle: Bundle, grid: Grid, tick: Tick = silent_tick) -> None:
     """Post-process in place, by the rules in the bundle's card."""
     names, rules = bundle.concepts, bundle.card["concepts"]
-    postprocess(labels, rules, _twins(names), grid.spacing[0])
+    postprocess(labels, rules, _twins(names), grid.spacing[0], tick)
     counts = count_labels(labels, len(names))
     for value, rule in enumerate(rules, 1):
         if 0 < counts[value] * grid.voxel_ml < rule.get("min_ml", 0.0):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.predict.tiles import Tile, cut_tiles
-from vlp3d_core.progress import Cancel, Progress, check
+from vlp3d_core.progress import Cancel, Progress, check, never
 from vlp3d_core.volume.foreground import AIR, Slices, foreground_box
 from vlp3d_core.volume.grid import Box, Grid, model_grid
 from vlp3d_core.volume.resample import resample
@@ -52,7 +53,7 @@ def grid_for(bundle: Bundle, volume: Volume, roi: Box | None = None) -> Grid:
     return model_grid(Grid.of(volume), bundle.spacing, tuple(wide))  # type: ignore[arg-type]
 
 
-def prepare(bundle: Bundle, volume: Volume, grid: Grid) -> Prepared | None:
+def prepare(bundle: Bundle, volume: Volume, grid: Grid, cancel: Cancel = never) -> Prepared | None:
     """Resample to the model grid, normalise, cut the air away; None when there is only air or a single value.
 
     Raises:
@@ -60,11 +61,13 @@ def prepare(bundle: Bundle, volume: Volume, grid: Grid) -> Prepared | None:
     """
     normalisation = bundle.normalisation
     raw = resample(volume, grid, normalisation.fill).array
+    check(cancel)
     low, high = float(raw.min()), float(raw.max())
     if not np.isfinite([low, high]).all():
         raise MedVLPError("The volume holds NaN or infinite values.", "Replace them by the value of air.")
     image = normalisation.apply(raw)
     del raw
+    check(cancel)
     box = foreground_box(image) if low < high else None
     if box is None:
         return None
@@ -92,7 +95,7 @@ def embedded_tiles(
     The caller should let go of the embeddings before it asks for the next ones: they are as large as the tile.
 
     Raises:
-        Cancelled: between two tiles, when `cancel` says so.
+        Cancelled: between two tiles or two layers, when `cancel` says so.
     """
     tiles = cut_tiles(image.shape, size, HALO, network.stride)
     for number, tile in enumerate(tiles):
@@ -100,16 +103,31 @@ def embedded_tiles(
         progress("encoding", number / len(tiles))
         patch = _read(image, tile)
         if patch.max() > AIR:
-            yield tile, embed(network, device, patch)[(slice(None), *tile.inside)]
+            yield tile, embed(network, device, patch, cancel)[(slice(None), *tile.inside)]
     check(cancel)
     progress("encoding", 1.0)
 
 
+@contextmanager
+def stoppable(network: nn.Module, cancel: Cancel) -> Iterator[None]:
+    """While this lasts, a forward pass ends with `Cancelled` before its next layer when `cancel` says so.
+
+    A tile takes seconds on a slow processor; a layer of it does not.
+    """
+    layers = [] if cancel is never else [m for m in network.modules() if next(m.children(), None) is None]
+    hooks = [layer.register_forward_pre_hook(lambda *_: check(cancel)) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 @torch.inference_mode()
-def embed(network: VisionLanguageModel, device: Device, patch: NDArray[np.float32]) -> Tensor:
+def embed(network: VisionLanguageModel, device: Device, patch: NDArray[np.float32], cancel: Cancel = never) -> Tensor:
     """(I, J, K), edges multiples of the network's stride → (D, I, J, K) in the device's number format."""
     x = torch.from_numpy(patch)[None, None].to(device.torch).contiguous(memory_format=torch.channels_last_3d)
-    with torch.autocast(device.kind, device.dtype, enabled=device.dtype != torch.float32):
+    with stoppable(network, cancel), torch.autocast(device.kind, device.dtype, enabled=device.dtype != torch.float32):
         return network.embed(x)[0]
 
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded
+from vlp3d_core.predict.encode import cut_grid
 from vlp3d_core.text.concepts import Concept, concepts
 from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.volume.foreground import Slices
@@ -47,9 +48,39 @@ class Region:
 
     def mask(self) -> NDArray[np.uint8]:
         """The region on the volume's own grid, (I, J, K), 1 inside."""
-        labels = np.zeros(self.encoded.grid.shape, np.uint8)
-        labels[self.box][self.core] = 1
-        return resample_labels(labels, self.encoded.grid, Grid.of(self.encoded.volume)).astype(np.uint8, copy=False)
+        native = Grid.of(self.encoded.volume)
+        mask, box = self._crop(native)
+        whole = np.zeros(native.shape, np.uint8, order="F")
+        whole[box] = mask
+        return whole
+
+    def crop(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        """`mask` cut to its own box, at a cost that does not grow with the volume.
+
+        Returns:
+            (i, j, k) mask, 1 inside, and the crop's affine, index → RAS mm. Where the volume's voxels are so coarse
+            that none of them belongs to the region, it is the one voxel nearest to its centre, which is 0.
+        """
+        native = Grid.of(self.encoded.volume)
+        mask, box = self._crop(native)
+        return mask, cut_grid(native, box).affine
+
+    def _crop(self, native: Grid) -> tuple[NDArray[np.uint8], Slices]:
+        grid = self.encoded.grid
+        # One voxel of background around it, as far as there is any: a structure's surface lies between two voxels.
+        i, j, k = (slice(max(b.start - 1, 0), min(b.stop + 1, n)) for b, n in zip(self.box, grid.shape, strict=True))
+        source = cut_grid(grid, (i, j, k))
+        inner = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip((i, j, k), self.box, strict=True))
+        labels = np.zeros(source.shape, np.uint8)
+        labels[inner][self.core] = 1
+        seen = _within(native, source.corners)
+        mask: NDArray[np.uint8] = resample_labels(labels, source, cut_grid(native, seen)).astype(np.uint8, copy=False)
+        used = ndimage.find_objects(mask)
+        if not used:
+            seen = _within(native, np.array([self.centre]), 0)
+            return np.zeros((1, 1, 1), np.uint8), tuple(slice(s.start, s.start + 1) for s in seen)  # type: ignore
+        absolute = tuple(slice(s.start + u.start, s.start + u.stop) for s, u in zip(seen, used[0], strict=True))
+        return mask[used[0]], absolute  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -89,6 +120,16 @@ def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions
     return Regions(prompt, tuple(ordered[:k]), tuple(notes))
 
 
+def _within(grid: Grid, points: NDArray[np.float64], margin: int = 1) -> Slices:
+    """The voxels of a grid between some points in RAS mm, (n, 3), with a margin; at least one voxel."""
+    inverse = np.linalg.inv(grid.affine)
+    index = points @ inverse[:3, :3].T + inverse[:3, 3]
+    low = np.clip(np.round(index.min(axis=0)) - margin, 0, np.array(grid.shape) - 1).astype(int)
+    high = np.clip(np.round(index.max(axis=0)) + margin, low, np.array(grid.shape) - 1).astype(int)
+    i, j, k = (slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
+    return i, j, k
+
+
 def _score(region: Region) -> float:
     return -region.score
 
@@ -111,11 +152,10 @@ def _explain(prompt: Prompt, names: Sequence[str], title: str) -> list[str]:
 def _regions(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Region]:
     """The connected pieces of a structure, largest first."""
     value = bundle.concepts.index(concept.id) + 1
-    hit = encoded.labels == value
-    box = ndimage.find_objects(hit.view(np.uint8))[0] if hit.any() else None
+    box = encoded.boxes[value - 1]
     if box is None:
         return []
-    pieces, count = ndimage.label(hit[box])
+    pieces, count = ndimage.label(encoded.labels[box] == value)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     rule: Mapping[str, Any] = bundle.card["concepts"][value - 1]
     least = min(max(MIN_VOXELS, rule.get("min_ml", 0.0) / encoded.grid.voxel_ml), int(sizes.max()))

@@ -20,7 +20,7 @@ from vlp3d_core.predict.encode import HALO, grid_for
 from vlp3d_core.predict.find import Regions, find_regions
 from vlp3d_core.predict.segment import segmentation_of
 from vlp3d_core.predict.tiles import cut_tiles, smallest_tile
-from vlp3d_core.progress import Cancel, Progress, check, never, silent
+from vlp3d_core.progress import Cancel, Progress, check, never, silent, ticking
 from vlp3d_core.volume.grid import Box
 from vlp3d_core.volume.modality import cannot_be_ct
 from vlp3d_core.volume.segmentation import Segmentation
@@ -69,7 +69,7 @@ class LoadedModel:
 
     def segment(
         self,
-        volume: Volume,
+        volume: Volume | Encoded,
         structures: Iterable[str] | str | None = None,
         roi: Box | None = None,
         tile: int | None = None,
@@ -82,21 +82,28 @@ class LoadedModel:
         same voxels as asking for all.
 
         Args:
+            volume: a volume, or what `encode` made of it (then only the way to the volume's own grid is left).
             structures: ids, names or texts; None is all.
-            roi: only inside this box, RAS mm (r0, r1, a0, a1, s0, s1); the network sees what lies around it.
+            roi: only inside this box, RAS mm (r0, r1, a0, a1, s0, s1); the network sees what lies around it. An
+                encoded volume is one pass already and can have none.
             tile: largest tile edge in voxels; None lets memory decide.
             progress: told the stages "preparing", "encoding", "cleaning" and "resampling".
 
         Raises:
             MedVLPError: wrong modality, or not enough memory.
-            UsageError: unknown structure, a ROI outside the volume, or a tile that is too small.
+            UsageError: unknown structure, a ROI outside the volume or in an encoded one, or a tile that is too small.
             Cancelled: `cancel` said so.
         """
         wanted = self.structures(structures)
-        self.check_modality(volume)
-        encoded = encode_volume(self.ready, volume, roi, tile, progress, cancel)
+        if isinstance(volume, Encoded):
+            if roi is not None:
+                raise UsageError("A region of interest needs a pass of its own.", "Give the volume, not its encoding.")
+            encoded = volume
+        else:
+            self.check_modality(volume)
+            encoded = encode_volume(self.ready, volume, roi, tile, progress, cancel)
         progress("resampling", 0.0)
-        result = segmentation_of(self.bundle, encoded, wanted, roi)
+        result = segmentation_of(self.bundle, encoded, wanted, roi, ticking("resampling", progress, cancel))
         progress("resampling", 1.0)
         check(cancel)
         return result

@@ -9,13 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vlp3d_core.progress import Tick, silent_tick
+
 Labels = NDArray[np.unsignedinteger[Any]]
 
 SIDE_TOLERANCE_MM = 10.0
 """The centre of a left structure may lie this far to the right of its twin's before one of the two is removed."""
 
 
-def postprocess(labels: Labels, rules: Sequence[Mapping[str, Any]], twins: Mapping[int, int], right_mm: float) -> None:
+def postprocess(
+    labels: Labels,
+    rules: Sequence[Mapping[str, Any]],
+    twins: Mapping[int, int],
+    right_mm: float,
+    tick: Tick = silent_tick,
+) -> None:
     """Clean labels in place.
 
     Args:
@@ -23,8 +31,10 @@ def postprocess(labels: Labels, rules: Sequence[Mapping[str, Any]], twins: Mappi
         rules: for value v the rules of `rules[v - 1]`: `largest_component`, `fill_holes` (both off by default).
         twins: value of each left structure → value of the same structure on the right.
         right_mm: spacing along the first axis.
+        tick: told before each structure.
     """
     for value, box in enumerate(ndimage.find_objects(labels, max_label=len(rules)), 1):
+        tick((value - 1) / len(rules))
         if box is None:
             continue
         view = labels[box]

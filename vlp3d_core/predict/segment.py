@@ -10,17 +10,20 @@ import torch
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded, Stopwatch
 from vlp3d_core.predict.postprocess import Labels, count_labels, sum_by_label
+from vlp3d_core.progress import Tick, silent_tick
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.grid import Box, Grid
 from vlp3d_core.volume.resample_labels import resample_labels
 from vlp3d_core.volume.segmentation import Segment, Segmentation
 
 
-def segmentation_of(bundle: Bundle, encoded: Encoded, wanted: Sequence[str], roi: Box | None) -> Segmentation:
+def segmentation_of(
+    bundle: Bundle, encoded: Encoded, wanted: Sequence[str], roi: Box | None, tick: Tick = silent_tick
+) -> Segmentation:
     """The wanted structures on the volume's own grid, values 1…len(wanted) in that order, 0 outside the ROI."""
     watch = Stopwatch()
     volume = encoded.volume
-    native = _to_native(bundle, encoded, wanted)
+    native = _to_native(bundle, encoded, wanted, tick)
     if roi is not None:
         _clear_outside(native, roi, Grid.of(volume))
     watch.lap("resample")
@@ -31,7 +34,7 @@ def segmentation_of(bundle: Bundle, encoded: Encoded, wanted: Sequence[str], roi
     return Segmentation(native, volume.affine, rows, bundle.name, volume.source, encoded.notes, report)
 
 
-def _to_native(bundle: Bundle, encoded: Encoded, wanted: Sequence[str]) -> Labels:
+def _to_native(bundle: Bundle, encoded: Encoded, wanted: Sequence[str], tick: Tick) -> Labels:
     table = np.zeros(len(bundle.concepts) + 1, np.uint8 if len(wanted) < 256 else np.uint16)
     for value, concept in enumerate(wanted, 1):
         table[1 + bundle.concepts.index(concept)] = value
@@ -39,7 +42,7 @@ def _to_native(bundle: Bundle, encoded: Encoded, wanted: Sequence[str]) -> Label
     if not encoded.labels.any():
         return np.zeros(target.shape, table.dtype, order="F")
     # All of the model's structures are resampled: what a voxel on a border becomes must not depend on who was asked.
-    native = resample_labels(encoded.labels, encoded.grid, target)
+    native = resample_labels(encoded.labels, encoded.grid, target, tick)
     if wanted == bundle.concepts:
         return native
     for k in range(native.shape[2]):

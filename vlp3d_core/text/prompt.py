@@ -6,8 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from rapidfuzz import fuzz, process
-
 from vlp3d_core.text.clauses import items_of
 from vlp3d_core.text.concepts import Concept, concepts
 from vlp3d_core.text.lexicon import fillers
@@ -67,6 +65,8 @@ def parse_prompt(text: str, known: Collection[str] | None = None) -> Prompt:
 
 def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple[str, ...]:
     """Display names of the concepts closest to some words, best first, at most SUGGESTIONS."""
+    from rapidfuzz import fuzz, process  # not at the top: see spelling.correct
+
     best: dict[str, float] = {}
     for part in list(dict.fromkeys(parts))[:SUGGESTIONS]:
         query = " ".join(token.word for token in tokenise(part) if token.word not in fillers())

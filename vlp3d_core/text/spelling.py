@@ -6,9 +6,6 @@ import json
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from vlp3d_core.text.descriptions import described_words
 from vlp3d_core.text.lexicon import dropped, fillers, lexicon, side_words
 from vlp3d_core.text.words import common_form, words
@@ -47,6 +44,10 @@ def correct(word: str) -> tuple[str, ...]:
         return ()
     if word[-1] in "lr" and _has_sides(word[:-1]):
         return word[:-1], word[-1]
+    # Not at the top: Slicer's panel reads the concepts before the user has installed anything.
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
     limit = 2 if len(word) >= 8 else 1
     reach = process.extract(word, _targets(), scorer=OSA.distance, score_cutoff=limit, limit=6)
     near = [(target, int(distance)) for target, distance, _ in reach if _likely(word, target, int(distance))]

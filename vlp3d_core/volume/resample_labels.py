@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from vlp3d_core.progress import Tick, silent_tick
 from vlp3d_core.volume.grid import Grid, index_map
 from vlp3d_core.volume.index_space import affine_transform, copy_exact
 
@@ -30,13 +31,14 @@ MANY = np.uint8(255)
 TIE = np.float32(1e-4)
 
 
-def resample_labels(labels: Labels, source: Grid, target: Grid) -> Labels:
+def resample_labels(labels: Labels, source: Grid, target: Grid, tick: Tick = silent_tick) -> Labels:
     """A label map on another grid: the label with the largest trilinear weight; outside the source it is 0.
 
     Equal weights go to the larger label value. Voxels that coincide (flips, permutations, crops) are copied exactly.
 
     Args:
         labels: uint8 or uint16, shape `source.shape`.
+        tick: told before each slab of the target.
 
     Returns:
         Same dtype, shape `target.shape`, the first index fastest in memory (as NIfTI and NRRD files want it).
@@ -58,6 +60,7 @@ def resample_labels(labels: Labels, source: Grid, target: Grid) -> Labels:
     depth = max(1, SLAB // max(1, box[0][1] * box[1][1]))
     (i0, ni), (j0, nj), (k0, nk) = box
     for k in range(k0, k0 + nk, depth):
+        tick((k - k0) / nk)
         first, size = (i0, j0, k), (ni, nj, min(depth, k0 + nk - k))
         if min(size) > 0:
             region = tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))

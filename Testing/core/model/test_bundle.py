@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save
 
 from Testing.core.tiny import BANDS, tiny_card, tiny_network
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.model import bundle as module
 from vlp3d_core.model.bundle import load_network, read_bundle, write_bundle, write_card
 
 
@@ -102,7 +101,7 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["flipped bit", "cut short", "missing"])
 def test_changed_weights_are_never_opened(folder: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load", lambda content: pytest.fail("the weights were opened"))
+    monkeypatch.setattr("safetensors.torch.load", lambda content: pytest.fail("the weights were opened"))
     path = folder / "weights.safetensors"
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
