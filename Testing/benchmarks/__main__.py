@@ -1,6 +1,6 @@
 """`python -m Testing.benchmarks` (or `make bench`): measure speed and memory, compare with the limits, keep the table.
 
-A full run takes about five minutes on two free cores and writes its table into docs/benchmarks.md; a part
+A full run takes about seven minutes on two free cores and writes its table into docs/benchmarks.md; a part
 (`--only`) or a smaller CT (`--shape`) is only printed. Exit code 1 when a limit is missed.
 """
 
@@ -15,9 +15,11 @@ from pathlib import Path
 from Testing.benchmarks.bench_cold_start import cold_start
 from Testing.benchmarks.bench_find import find
 from Testing.benchmarks.bench_segment import SHAPE, memory, segment_vs_monai
+from Testing.benchmarks.bench_slicer import slicer_logic
+from Testing.benchmarks.bench_worker import worker_overhead
 from Testing.benchmarks.table import Row, as_markdown, write_table
 
-NAMES = ("segment_vs_monai", "memory", "find", "cold_start")
+NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -35,6 +37,8 @@ def main() -> int:
             "memory": lambda: memory(folder, (i, j, k), say),
             "find": lambda: find(folder, say),
             "cold_start": lambda: cold_start(folder, say),
+            "slicer_logic": lambda: slicer_logic(folder, say),
+            "worker": lambda: worker_overhead(folder, (i, j, k), say),
         }
 
         def say(text: str) -> None:

@@ -8,7 +8,6 @@ Slicer has no field for.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ from scipy import ndimage
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
-from vlp3d_core.volume.segmentation import Code, Segment, Segmentation
+from vlp3d_core.volume.segmentation import Segment, Segmentation
+from vlp3d_core.volume.terminology import terminology_entry
 from vlp3d_core.volume.written import check_complete
 
-TERMINOLOGY = "Segmentation category and type - 3D Slicer General Anatomy list"
-REGIONS = "Anatomic codes - DICOM master list"
 SHEAR = 1e-3
 """Largest cosine between two axes that still counts as a right angle: 0.5 mm over 500 mm."""
 
@@ -119,16 +117,6 @@ def _fields(segment: Segment, extent: tuple[slice, slice, slice], model: str) ->
         "Extent": " ".join(f"{s.start} {s.stop - 1}" for s in extent),
         "Tags": "".join(f"{key}:{_clean(value)}|" for key, value in tags.items() if value),
     }
-
-
-def terminology_entry(segment: Segment) -> str:
-    """Slicer's terminology string: context~category~type~modifier~region context~region~region modifier."""
-    triples = (segment.category, segment.type, segment.modifier or ("", "", ""))
-    return "~".join([TERMINOLOGY, *map(_triple, triples), REGIONS, "^^", "^^"])
-
-
-def _triple(code: Code) -> str:
-    return "^".join(re.sub(r"[\^~|]", " ", part) for part in code)
 
 
 def _clean(text: str) -> str:

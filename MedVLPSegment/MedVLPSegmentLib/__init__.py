@@ -1,0 +1,1 @@
+"""The parts of the module MedVLPSegment: nodes in, segments out, and the panel."""
