@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import qt
 
-INTERVAL = 50
+INTERVAL = 20
 """Milliseconds."""
+TURN = 0.001
+"""Seconds that the client's threads get at each look. Slicer's event loop keeps Python's lock: between two calls from
+it no other Python thread runs, and nothing would ever be written to the worker or read from it."""
 
 
 class WorkerTimer:
-    """Calls `logic.poll()` every 50 ms from `start` until nothing waits or runs any more.
+    """Calls `logic.poll()` every 20 ms from `start` until nothing waits or runs any more.
 
     Args:
         logic: a `SegmentLogic`.
@@ -32,6 +36,7 @@ class WorkerTimer:
 
     def start(self) -> None:
         """Something was asked for."""
+        time.sleep(TURN)  # it is on its way to the worker now, and not at the first look
         if not self._timer.active:
             self._timer.start()
 
@@ -43,6 +48,7 @@ class WorkerTimer:
         if self._polling:
             return  # a result that is just being delivered has opened a dialog, which lets timers run
         self._polling = True
+        time.sleep(TURN)
         try:
             self._logic.poll()
         finally:

@@ -173,10 +173,10 @@ class Process:
 
     def _last_words(self) -> MedVLPError:
         code = self._child.returncode
-        if not self.ready:
-            return self._cannot_start(code)
         if code in (-9, 137):
             return MedVLPError("The worker was ended by the system, perhaps because memory ran out.", SMALLER)
+        if not self.ready:
+            return self._cannot_start(code)
         if code is not None and code < 0:
             return MedVLPError(f"The worker was ended ({_signal_name(-code)}).", AGAIN)
         return MedVLPError(f"The worker ended unexpectedly (exit code {code}).", AGAIN)

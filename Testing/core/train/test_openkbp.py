@@ -23,7 +23,7 @@ NAMES = {"1": "brainstem", "2": "spinal_cord", "3": "mandible"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Patients 2, 10 and 1; the mandible is contoured in 10 only."""
+    """Patients 2, 10 and 1; the mandible is contoured in 10 only. One voxel is 48 ml."""
     made = tmp_path / "openkbp"
     made.mkdir()
     (made / "labels.json").write_text(json.dumps(NAMES | {"_source": "made for this test"}))
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
         labels = np.zeros((6, 5, 4), np.float32)
         labels.flat[: len(values)] = values
         for ending, array in (("ct", labels * 10), ("organs", labels)):
-            write_volume(Volume(array, np.diag([4.0, 4, 3, 1])), made / f"pt_{number}_{ending}.nii.gz")
+            write_volume(Volume(array, np.diag([40.0, 40, 30, 1])), made / f"pt_{number}_{ending}.nii.gz")
     return made
 
 
@@ -40,6 +40,19 @@ def test_cases(folder: Path) -> None:
     assert [(c.subject, c.split) for c in cases] == [("pt_1", "test"), ("pt_2", "train"), ("pt_10", "validation")]
     assert [c.contoured for c in cases] == [(), ("brainstem", "spinal_cord"), ("brainstem", "spinal_cord", "mandible")]
     assert all(c.labels == {1: "brainstem", 2: "spinal_cord", 3: "mandible"} and c.modality == "CT" for c in cases)
+
+
+@pytest.mark.parametrize("voxels", [1, 7], ids=["a stub", "a slip"])
+def test_contours_of_an_impossible_size_are_not_trained_on(folder: Path, voxels: int) -> None:
+    """A mandible of 4.5 ml, and one of 168 ml; they stay in validation and test, where nothing may be left out."""
+    labels = np.zeros((6, 5, 4), np.float32)
+    labels.flat[:voxels] = 3
+    edge = 16.5 if voxels == 1 else 28.85
+    for ending in ("ct", "organs"):
+        write_volume(Volume(labels, np.diag([edge, edge, edge, 1])), folder / f"pt_2_{ending}.nii.gz")
+    for split, contoured in (("train", ()), ("test", ("mandible",))):
+        case = next(c for c in openkbp_cases(folder, {split: ["pt_2"]}) if c.subject == "pt_2")
+        assert case.contoured == contoured
 
 
 def test_command_writes_a_manifest(

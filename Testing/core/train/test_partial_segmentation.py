@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vlp3d_core.train.losses.partial_segmentation import ENTROPY_WEIGHT, partial_dice_bce
+from vlp3d_core.train.losses.partial_segmentation import ENTROPY_WEIGHT, MISS_WEIGHT, partial_dice_bce
 
 
 def batch(seed: int = 0, shape: tuple[int, ...] = (2, 3, 4, 5, 6)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -21,13 +21,13 @@ def test_a_case_by_hand() -> None:
     # Two voxels, one structure, logits 0: p = 1/2 everywhere, one voxel is the structure.
     loss = partial_dice_bce(torch.zeros(1, 1, 2), torch.tensor([[[1.0, 0.0]]]), torch.ones(1, 1))
     dice = 1 - (2 * 0.5 + 1) / (1 + 1 + 1)
-    assert float(loss) == pytest.approx(ENTROPY_WEIGHT * math.log(2) + dice)
+    assert float(loss) == pytest.approx((ENTROPY_WEIGHT + MISS_WEIGHT * 0.5**2) * math.log(2) + dice)
 
 
 def test_float64_reference() -> None:
     logits, target = batch()
     known = torch.tensor([[1, 0, 1], [1, 0, 0]])
-    entropy, dice = [], []
+    entropy, dice, missed = [], [], []
     z, t, k = logits.double().numpy(), target.double().numpy(), known.numpy()
     p = 1 / (1 + np.exp(-z))
     for structure in range(3):
@@ -38,7 +38,8 @@ def test_float64_reference() -> None:
         if images:
             a, b = p[images, structure], t[images, structure]
             dice.append(1 - (2 * (a * b).sum() + 1) / (a.sum() + b.sum() + 1))
-    expected = ENTROPY_WEIGHT * np.mean(entropy) + np.mean(dice)
+            missed.append((1 - a[b > 0].mean()) ** 2 * -np.log(a[b > 0]).mean())
+    expected = ENTROPY_WEIGHT * np.mean(entropy) + MISS_WEIGHT * np.mean(missed) + np.mean(dice)
     assert float(partial_dice_bce(logits, target, known)) == pytest.approx(expected, rel=1e-5)
 
 
@@ -70,3 +71,24 @@ def test_the_right_answer_is_best() -> None:
     known = torch.ones(2, 3)
     right, wrong = (partial_dice_bce((2 * target - 1) * scale, target, known) for scale in (20.0, -20.0))
     assert right < 1e-2 < 1 < wrong
+
+
+def test_a_structure_that_is_never_reported_is_still_pulled_up() -> None:
+    """At a probability of 0.0003 everywhere, the pull on a structure of eight voxels does not fade any further."""
+    target = torch.zeros(1, 1, 32, 32, 32)
+    target[..., :2, :2, :2] = 1
+    pulls = []
+    for depth in (8.0, 16.0):
+        logits = torch.full_like(target, -depth, requires_grad=True)
+        partial_dice_bce(logits, target, torch.ones(1, 1)).backward()
+        assert logits.grad is not None
+        pulls.append(-float(logits.grad[target > 0].sum()))
+    assert pulls[0] > MISS_WEIGHT * 0.99 and pulls[1] > MISS_WEIGHT * 0.99
+
+
+def test_a_structure_that_is_found_is_left_to_dice() -> None:
+    _, target = batch()
+    sure = (target * 2 - 1) * 6
+    loss = partial_dice_bce(sure, target, torch.ones(2, 3))
+    entropy = ENTROPY_WEIGHT * math.log1p(math.exp(-6))
+    assert float(loss) - entropy < 0.01

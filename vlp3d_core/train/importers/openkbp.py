@@ -24,6 +24,18 @@ from vlp3d_core.volume.write_image import write_volume
 ELSEWHERE = ("brainstem", "parotid_gland_right", "parotid_gland_left", "larynx", "mandible")
 """Structures that a CT of the trunk or a leg certainly does not show (it may show the spinal cord and esophagus)."""
 
+PLAUSIBLE_ML = {
+    "brainstem": (8, 60),
+    "spinal_cord": (8, 80),
+    "parotid_gland_right": (6, 90),
+    "parotid_gland_left": (6, 90),
+    "esophagus": (4, 60),
+    "larynx": (8, 90),
+    "mandible": (25, 150),
+}
+"""What a whole structure of an adult may measure. Some plans hold a stub (a larynx of 0.5 ml) or a slip (a spinal cord
+of 1.4 l); training on them would teach that the rest of the larynx is background. Validation and test keep them all."""
+
 NEGATIVES = (
     "ibsi_sts/STS_00*_CT_image.nii.gz",
     "totalsegmentator/example_ct.nii.gz",
@@ -36,7 +48,8 @@ NEGATIVES = (
 def openkbp_cases(folder: Path, splits: dict[str, list[str]]) -> list[Case]:
     """All patients of the folder (`pt_N_ct.nii.gz`, `pt_N_organs.nii.gz`, `labels.json`).
 
-    A structure counts as contoured in a patient when the label map has a voxel of it.
+    A structure counts as contoured in a patient when the label map has a voxel of it; for training it must also have a
+    plausible volume, see `PLAUSIBLE_ML`.
 
     Raises:
         MedVLPError: the folder has no such files.
@@ -53,11 +66,28 @@ def openkbp_cases(folder: Path, splits: dict[str, list[str]]) -> list[Case]:
     for image in images:
         subject = image.name.removesuffix("_ct.nii.gz")
         label = image.with_name(f"{subject}_organs.nii.gz")
-        present = set(np.unique(read_labels(label)[0]).tolist())
-        contoured = tuple(concept for value, concept in labels.items() if value in present)
         split = where.get(subject, "train")
+        volumes = _volumes_ml(label)
+        contoured = tuple(
+            concept
+            for value, concept in labels.items()
+            if value in volumes and (split != "train" or _plausible(concept, volumes[value]))
+        )
         cases.append(Case(image.resolve(), subject, split, label.resolve(), labels, contoured, "CT"))
     return cases
+
+
+def _volumes_ml(label: Path) -> dict[int, float]:
+    """Label value → ml, of the values that occur."""
+    array, affine = read_labels(label)
+    values, voxels = np.unique(array[array > 0], return_counts=True)
+    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    return {int(value): float(count * voxel_ml) for value, count in zip(values, voxels, strict=True)}
+
+
+def _plausible(concept: str, ml: float) -> bool:
+    least, most = PLAUSIBLE_ML[concept]
+    return least <= ml <= most
 
 
 def negative_cases(folder: Path) -> list[Case]:
