@@ -24,7 +24,7 @@ OVERHEAD_S, FIND_MS = 0.5, 150.0
 def worker_overhead(folder: Path, shape: tuple[int, int, int], say: Callable[[str], None]) -> list[Row]:
     """`segment` by a warm worker and in this process, in turn; then queries on a volume that the worker has encoded.
 
-    The worker gets the CT as int16, as a host has it; this process gets the same values as float32, ready to use.
+    Both get the CT as int16, as a host has it.
     """
     from vlp3d_core.predict.loaded import load_model
     from vlp3d_core.service.client import Worker
@@ -32,8 +32,7 @@ def worker_overhead(folder: Path, shape: tuple[int, int, int], say: Callable[[st
 
     say("worker: making the CT and two models")
     made = make_volume(shape)
-    short = Volume(np.asfortranarray(np.round(made.array).astype(np.int16)), made.affine, "CT")
-    ready = Volume(short.array.astype(np.float32), made.affine, "CT")
+    volume = Volume(np.asfortranarray(np.round(made.array).astype(np.int16)), made.affine, "CT")
     del made
     quick = make_bundle(folder / "bundle-worker", STRUCTURES, QUICK_SPACING).folder
     usual = make_bundle(folder / f"bundle-{STRUCTURES}", STRUCTURES).folder
@@ -47,17 +46,17 @@ def worker_overhead(folder: Path, shape: tuple[int, int, int], say: Callable[[st
         direct, through, held, outside = [], [], [], []
         for n in range(REPEATS + 1):  # the first ones warm up
             say(f"worker: run {n} of {REPEATS}")
-            direct.append(_seconds(lambda: model.segment(ready)))
+            direct.append(_seconds(lambda: model.segment(volume)))
             start = time.perf_counter()
-            job = worker.segment(short, model=str(quick), device="cpu")
+            job = worker.segment(volume, model=str(quick), device="cpu")
             held.append(time.perf_counter() - start)
             report = worker.wait(job).report
             through.append(time.perf_counter() - start)
             outside.append(through[-1] - sum(report["seconds"].values()))
         say("worker: encoding for find")
         rest: dict[str, Any] = {"model": str(usual), "device": "cpu", "key": "benchmark"}
-        worker.wait(worker.encode(short, **rest))
-        queries = [_seconds(lambda text=text: worker.wait(worker.find(short, text, **rest))) for text in _texts(model)]
+        worker.wait(worker.encode(volume, **rest))
+        queries = [_seconds(lambda text=text: worker.wait(worker.find(volume, text, **rest))) for text in _texts(model)]
     finally:
         worker.close()
     ours, theirs = statistics.median(through[1:]), statistics.median(direct[1:])

@@ -46,7 +46,9 @@ class LoadedModel:
         names = self.bundle.concepts
         if texts is None:
             return names
-        several = [texts] if isinstance(texts, str) else texts
+        several = [texts] if isinstance(texts, str) else list(texts)
+        if several and all(text in names for text in several):
+            return tuple(dict.fromkeys(several))  # ids mean themselves; reading many as prose takes a while
         wanted = [concept for text in several for concept in asked_structures(text, self.bundle)]
         if not wanted:
             raise UsageError("No structure was named.", f"{self.bundle.name} knows: {', '.join(names)}.")

@@ -38,8 +38,9 @@ class Kept:
     encoded: dict[Path, tuple[LoadedModel, int | None, Encoded]] = field(default_factory=dict)
 
     def volume(self) -> Volume:
-        """The volume in float32, as the engine wants it; a copy where it is of another type."""
-        return self.raw.with_array(np.asarray(self.raw.array, np.float32))
+        """The volume as the engine takes it: int16 as it is, of other types a copy in float32."""
+        array = self.raw.array
+        return self.raw if array.dtype == np.int16 else self.raw.with_array(np.asarray(array, np.float32))
 
     def keep(self, model: LoadedModel, tile: int | None, encoded: Encoded) -> Encoded:
         """Remember an encoding without the float32 copy that it was made from."""

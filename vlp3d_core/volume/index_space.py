@@ -40,7 +40,7 @@ def copy_exact(
         first, last = (offset, offset + m - 1) if sign > 0 else (offset - m + 1, offset)
         low, high = max(first, 0), min(last, n - 1)
         if high < low:
-            return np.full(shape, fill, dtype=array.dtype)
+            return np.full(shape, fill, dtype=_type_for(array.dtype, fill))
         cut = [slice(None)] * 3
         cut[axis] = slice(low, high + 1)
         view = view[tuple(cut)]
@@ -51,9 +51,16 @@ def copy_exact(
     view = view.transpose(np.argsort(axes))
     if inside:
         return view
-    out = np.full_like(view, fill, shape=shape)
+    out = np.full_like(view, fill, shape=shape, dtype=_type_for(array.dtype, fill))
     out[tuple(where)] = view
     return out
+
+
+def _type_for(kind: np.dtype[Any], fill: float) -> np.dtype[Any]:
+    """The array's own type where it has the fill value, else float32."""
+    if kind.kind not in "iu" or (fill == int(fill) and np.iinfo(kind).min <= fill <= np.iinfo(kind).max):
+        return kind
+    return np.dtype(np.float32)
 
 
 def affine_transform(linear: NDArray[np.float64], offset: NDArray[np.float64]) -> sitk.AffineTransform:

@@ -37,7 +37,8 @@ class Volume(Placed):
     """A scalar image with its place in the patient.
 
     Attributes:
-        array: float32, shape (I, J, K); `array[i, j, k]` lies at `affine @ (i, j, k, 1)`. Any memory layout.
+        array: float32, shape (I, J, K); `array[i, j, k]` lies at `affine @ (i, j, k, 1)`. Any memory layout. Models
+            take int16 as well, with the same result (the worker spares a copy).
         affine: float64, shape (4, 4), index → RAS in mm (R, A and S positive), the only truth about geometry.
         modality: "CT", "MR", "EM", "PT" or "" when the file does not say.
         source: where it came from.

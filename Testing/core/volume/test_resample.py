@@ -56,6 +56,24 @@ def marked(grid: Grid, centre: NDArray, half: float) -> NDArray:
     return (np.abs(positions(grid) - centre) <= half).all(axis=-1)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.uint8])
+@pytest.mark.parametrize("fill", [0.0, -1000.0, -350.5, 1e6])
+@pytest.mark.parametrize(
+    "target",
+    [
+        Grid((9, 9, 9), AFFINE),
+        Grid((14, 9, 20), AFFINE @ np.diag([-1.0, 1, 1, 1])),
+        Grid((7, 7, 7), AFFINE @ np.diag([3.0, 2, 1, 1])),
+        Grid((12, 12, 12), np.array([[1.3, 0.2, 0, -32], [0, 1.7, 0, 10], [0, 0, 2.1, 95], [0, 0, 0, 1]])),
+    ],
+    ids=["crop", "flip with a border", "bins", "oblique"],
+)
+def test_integers_give_what_their_float32_copy_gives(kind: type, fill: float, target: Grid) -> None:
+    array = np.random.default_rng(4).integers(0, 250, (12, 13, 14)).astype(kind)
+    whole = resample(Volume(array.astype(np.float32), AFFINE), target, fill).array
+    assert np.array_equal(resample(Volume(array, AFFINE), target, fill).array, whole)
+
+
 @settings(max_examples=30, deadline=None)
 @given(source=grids(), target=grids(extent=40.0), centre=st.tuples(*[st.floats(-8, 8)] * 3))
 def test_marked_cube_stays_where_it_is(source: Grid, target: Grid, centre: tuple[float, float, float]) -> None:
