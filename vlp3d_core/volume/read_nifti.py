@@ -72,13 +72,14 @@ def _integer(image: Any) -> bool:
 def _affine(path: Path, header: Any) -> tuple[NDArray[np.float64], list[str]]:
     """The first coded transform that can be used, in mm, and what the user should know about it."""
     notes: list[str] = []
-    scale = np.diag([_mm_per_unit(header, notes)] * 3 + [1.0])
-    candidates = [(name, scale @ np.asarray(matrix, dtype=np.float64)) for name, matrix in _coded(header)]
+    # Row by row: a matrix product would make NaN of a damaged header's infinities.
+    scale = np.array([[_mm_per_unit(header, notes)]] * 3 + [[1.0]])
+    candidates = [(name, scale * np.asarray(matrix, dtype=np.float64)) for name, matrix in _coded(header)]
     if not candidates:
         notes.append(
             "The file does not say how the image lies in the patient: left and right, front and back may be exchanged."
         )
-        candidates = [("voxel size", scale @ header.get_base_affine())]
+        candidates = [("voxel size", scale * header.get_base_affine())]
     for name, affine in candidates:
         if affine_problem(affine) is None:
             if name != candidates[0][0]:
