@@ -14,7 +14,7 @@ from vlp3d_core.errors import UsageError
 from vlp3d_core.text.concepts import concepts
 
 RECIPES = Path(str(files("vlp3d_core"))) / "train" / "recipes"
-PRECISIONS = ("bf16-mixed", "16-mixed", "32-true", "bf16-true")
+PRECISIONS = ("auto", "bf16-mixed", "16-mixed", "32-true", "bf16-true")
 MOST_CONCEPTS = 255
 """Label maps on disk are uint8."""
 
@@ -32,7 +32,8 @@ class FinetuneConfig:
         patch, batch, steps, validate_every: one step is one batch of patches.
         learning_rate, weight_decay, warmup: AdamW with linear warm-up and cosine decay to zero.
         ema: decay of the averaged weights, which are the ones that are validated and kept; 0 switches it off.
-        precision: Lightning's name; "bf16-mixed" is several times faster where the hardware has it.
+        precision: Lightning's name; "auto" is "bf16-mixed" where the hardware computes in bfloat16 (several times faster)
+            and "32-true" elsewhere (emulated bfloat16 is a hundred times slower).
         workers: data-loading processes.
         seed: of weights, patches and augmentation.
         label_fraction: use only this part of the training subjects.
@@ -64,7 +65,7 @@ class FinetuneConfig:
     weight_decay: float = 1e-2
     warmup: int = 50
     ema: float = 0.995
-    precision: str = "bf16-mixed"
+    precision: str = "auto"
     workers: int = 0
     seed: int = 0
     label_fraction: float = 1.0

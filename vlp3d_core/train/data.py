@@ -17,6 +17,7 @@ from monai.transforms import (
     RandShiftIntensityd,
     RandSimulateLowResolutiond,
 )
+from monai.utils import convert_to_tensor
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -96,10 +97,10 @@ class PatchDataset(Dataset[dict[str, Any]]):
             item[LABEL] = self.mirror[item[LABEL]]
             known = np.concatenate([[False], known])[self.mirror[1:]]
         tensors = {key: torch.from_numpy(value.astype(np.float32))[None] for key, value in item.items()}
-        out = augmentation(self.patch, int(rng.integers(2**31)))(tensors)
+        out = convert_to_tensor(augmentation(self.patch, int(rng.integers(2**31)))(tensors))
         return {
-            IMAGE: torch.as_tensor(out[IMAGE]).clamp(-1.0, 1.0),
-            LABEL: torch.as_tensor(out[LABEL])[0].to(torch.uint8),
+            IMAGE: out[IMAGE].clamp(-1.0, 1.0),
+            LABEL: out[LABEL][0].to(torch.uint8),
             "known": torch.from_numpy(known.copy()),
             "subject": stored.case.subject,
         }

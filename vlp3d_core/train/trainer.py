@@ -6,7 +6,7 @@ import csv
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
+from vlp3d_core.model.devices import choose_device
 from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.train.callbacks import BestWeights, ShowProgress, StopAtStepEnd
 from vlp3d_core.train.config import FinetuneConfig
@@ -50,7 +51,7 @@ def make_trainer(
         default_root_dir=out,
         accelerator="auto",
         devices=1,
-        precision=config.precision,
+        precision=cast(Any, precision_for(config.precision)),
         max_steps=config.steps,
         val_check_interval=every,
         check_val_every_n_epoch=None,
@@ -63,6 +64,13 @@ def make_trainer(
         enable_model_summary=False,
         enable_progress_bar=False,  # Lightning's bar writes to standard output
     )
+
+
+def precision_for(name: str) -> str:
+    """Lightning's name for a recipe's `precision`: "auto" asks the device that a run takes."""
+    if name != "auto":
+        return name
+    return "bf16-mixed" if choose_device().dtype == torch.bfloat16 else "32-true"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
