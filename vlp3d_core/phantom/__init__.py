@@ -7,5 +7,6 @@ runs and that its geometry is right; it is no evidence of performance on people.
 from vlp3d_core.phantom.atlas import structures
 from vlp3d_core.phantom.facts import Fact, measure
 from vlp3d_core.phantom.phantom import REGIONS, Phantom, make_phantom
+from vlp3d_core.phantom.study import Study, make_study
 
-__all__ = ["REGIONS", "Fact", "Phantom", "make_phantom", "measure", "structures"]
+__all__ = ["REGIONS", "Fact", "Phantom", "Study", "make_phantom", "make_study", "measure", "structures"]

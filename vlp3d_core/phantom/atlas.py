@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -139,13 +140,29 @@ def _branches(entry: Entry, rng: np.random.Generator) -> list[Shape]:
     return shapes
 
 
-def _move(entry: Entry, shapes: list[Shape], patient: Patient) -> Move:
+@dataclass(frozen=True)
+class Changes:
+    """What is not normal about a patient's organs.
+
+    Attributes:
+        scale: name of a part → factor on its edge lengths, on top of the patient's own variation.
+        without: names of parts that are missing, with all that lies in them.
+    """
+
+    scale: Mapping[str, float] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
+
+
+NO_CHANGES = Changes()
+
+
+def _move(entry: Entry, shapes: list[Shape], patient: Patient, factor: float = 1.0) -> Move:
     """The patient's own size, pose and place of a part."""
     rng, vary = patient.stream(entry["name"]), entry["vary"]
     corners = [shape.bounds() for shape in shapes]
     pivot = (np.min([c[0] for c in corners], axis=0) + np.max([c[1] for c in corners], axis=0)) / 2
     shift = np.clip(rng.normal(size=3), -2, 2) * vary["shift"]
-    scale = float(np.exp(np.clip(rng.normal(), -2, 2) * vary["size"]))
+    scale = float(np.exp(np.clip(rng.normal(), -2, 2) * vary["size"])) * factor
     return Move(pivot, rotation(np.clip(rng.normal(size=3), -2, 2) * vary["turn"]), scale, shift)
 
 
@@ -160,18 +177,26 @@ def _ripple(entry: Entry, patient: Patient) -> Vector:
     return np.concatenate([direction, phase, np.full((3, 1), height / np.sqrt(3))], axis=1)
 
 
-def parts(patient: Patient, arms: str) -> list[Part]:
+def parts(patient: Patient, arms: str, changes: Changes = NO_CHANGES) -> list[Part]:
     """The patient's parts, in the order of painting."""
     rows = entries(arms)
     byname = {e["name"]: e for e in rows if e["name"]}
     own = {name: shapes_of(e, patient) for name, e in byname.items() if _drawn_anew(e)}
     drawn = _shared(arms) | own
-    moves = {name: _move(byname[name], shapes, patient) for name, shapes in drawn.items() if shapes}
+    moves = {
+        name: _move(byname[name], shapes, patient, changes.scale.get(name, 1.0))
+        for name, shapes in drawn.items()
+        if shapes
+    }
     result: list[Part] = []
     for entry in rows:
         if not entry["name"]:
             result += _skeleton()
-        elif _present(entry, patient):
+        elif _present(entry, patient) and not changes.without & {
+            entry["name"],
+            entry.get("like"),
+            *entry.get("on", ()),
+        }:
             leader = entry.get("like", "")
             lead = byname[leader] if leader else entry
             shapes = drawn[lead["name"]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vlp3d_core.errors import UsageError
 from vlp3d_core.phantom.appearance import hounsfield
-from vlp3d_core.phantom.atlas import material_values, parts, structures, table
+from vlp3d_core.phantom.atlas import NO_CHANGES, Changes, material_values, parts, structures, table
 from vlp3d_core.phantom.body import paint_body
 from vlp3d_core.phantom.canvas import Canvas
 from vlp3d_core.phantom.facts import Fact, measure
@@ -73,13 +73,23 @@ def make_phantom(
     Raises:
         UsageError: an unknown region, or a seed, spacing or size that makes no volume.
     """
-    patient = make_patient(_seed(seed))
+    return draw(make_patient(seed_number(seed)), region, spacing, size)[0]
+
+
+def draw(
+    patient: Patient,
+    region: str,
+    spacing: Sequence[float] | None = None,
+    size: Sequence[int] | None = None,
+    changes: Changes = NO_CHANGES,
+) -> tuple[Phantom, Canvas]:
+    """A phantom of this patient, with the canvas that it was painted on. Raises what `make_phantom` raises."""
     if region not in REGIONS:
         raise UsageError(f"There is no phantom region {region!r}.", f"Choose one of {', '.join(REGIONS)}.")
     grid, middle = field_of_view(patient, region, _triple(spacing, "spacing"), _triple(size, "size"))
     canvas = Canvas(_coordinates(grid, patient, middle), material_values(), structures())
     outside = paint_body(canvas, patient, region)
-    for part in parts(patient, _arms(region)):
+    for part in parts(patient, _arms(region), changes):
         canvas.paint(part)
     array = hounsfield(canvas, table("materials")["materials"], patient, grid.spacing)
     if region == "head-neck":
@@ -87,7 +97,7 @@ def make_phantom(
     volume = Volume(array, grid.affine, "CT")
     present = np.flatnonzero(np.bincount(canvas.labels.ravel(), minlength=256))
     values = {value: name for name, value in structures().items() if value in present}
-    return Phantom(volume, canvas.labels, values, measure(volume, canvas.labels, values))
+    return Phantom(volume, canvas.labels, values, measure(volume, canvas.labels, values)), canvas
 
 
 def field_of_view(
@@ -136,7 +146,8 @@ def _arms(region: str) -> str:
     return "arms_up" if region == "trunk" else "arms_down"
 
 
-def _seed(seed: int) -> int:
+def seed_number(seed: int) -> int:
+    """The seed, if it is one; raises UsageError."""
     if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
         raise UsageError(f"{seed!r} is no seed.", "Give a whole number from 0.")
     return int(seed)

@@ -32,8 +32,8 @@ class FinetuneConfig:
         patch, batch, steps, validate_every: one step is one batch of patches.
         learning_rate, weight_decay, warmup: AdamW with linear warm-up and cosine decay to zero.
         ema: decay of the averaged weights, which are the ones that are validated and kept; 0 switches it off.
-        precision: Lightning's name; "auto" is "bf16-mixed" where the hardware computes in bfloat16 (several times faster)
-            and "32-true" elsewhere (emulated bfloat16 is a hundred times slower).
+        precision: Lightning's name; "auto" is "bf16-mixed" where the hardware computes in bfloat16 (several times
+            faster) and "32-true" elsewhere (emulated bfloat16 is a hundred times slower).
         workers: data-loading processes.
         seed: of weights, patches and augmentation.
         label_fraction: use only this part of the training subjects.

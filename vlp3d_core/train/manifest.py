@@ -1,8 +1,9 @@
 """The manifest: one JSON object a line, one line a volume, the same for every training method.
 
-`image` and `label` are paths (relative ones from the manifest's folder), `labels` names the values of the label map by
-concept, `contoured` the concepts that somebody looked for in this patient (left out: those that have voxels). A concept
-that is contoured but has no voxel is absent; one that is not contoured is unknown, and is left out of loss and score.
+`image` and `label` are paths (relative ones from the manifest's folder), `report` is a text, `labels` names the values
+of the label map by concept, `contoured` the concepts that somebody looked for in this patient (left out: those that
+have voxels). A concept that is contoured but has no voxel is absent; one that is not contoured is unknown, and is left
+out of loss and score.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Case:
         labels: label value → concept id.
         contoured: concepts whose presence or absence is known; None means those that have voxels in the label map.
         modality: "CT", "MR", "EM", "PT" or "".
+        report: what somebody wrote about the volume; "" for none.
     """
 
     image: Path
@@ -41,6 +43,7 @@ class Case:
     labels: dict[int, str] = field(default_factory=dict)
     contoured: tuple[str, ...] | None = None
     modality: str = ""
+    report: str = ""
 
 
 def read_manifest(path: str | Path, splits: Collection[str] = SPLITS) -> list[Case]:
@@ -91,6 +94,7 @@ def _case(line: str, folder: Path, where: str) -> Case:
             labels=_labels(row.get("labels", {})),
             contoured=None if contoured is None else _names(contoured),
             modality=row.get("modality", ""),
+            report=_report(row.get("report")),
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise MedVLPError(
@@ -108,6 +112,12 @@ def _text(row: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(f"{key!r} is missing or not a text")
     return value
+
+
+def _report(value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("'report' is not a text")
+    return (value or "").strip()
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -98,3 +98,17 @@ def test_what_cannot_be_written_leaves_nothing(
     assert main(["phantom", *arguments]) == code
     assert capsys.readouterr().err.startswith("vlp3d: error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_studies_with_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["phantom", "studies", "-n", "2", "--seed", "9", "--spacing", "9", "-o", str(tmp_path / "s"), "--json"]
+    assert main(command) == 0
+    out = json.loads(capsys.readouterr().out)
+    rows = [json.loads(line) for line in Path(out["manifest"]).read_text().splitlines()]
+    assert all("FINDINGS:" in row["report"] for row in rows)
+    assert all((tmp_path / "s" / row[key]).is_file() for row in rows for key in ("image", "label"))
+
+
+def test_n_is_for_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["phantom", "-n", "3", "-o", str(tmp_path / "a.nii.gz")]) == 2
+    assert "-n is for studies" in capsys.readouterr().err
