@@ -1,4 +1,4 @@
-"""`vlp3d evaluate segmentation`: score segmentations against the references of a manifest."""
+"""`vlp3d evaluate`: score segmentations against references, or the search of volumes by reports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("evaluate", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    add_retrieval(kinds.add_parser("retrieval", help="reports find their volumes, volumes their reports"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 
 

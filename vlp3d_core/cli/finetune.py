@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.options import fraction, whole
 from vlp3d_core.cli.output import print_json, progress_bar
-from vlp3d_core.errors import Cancelled, MedVLPError, UsageError
+from vlp3d_core.cli.training import check_extra, kept, let_words_stand_anywhere
+from vlp3d_core.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.model.bundle import Bundle
     from vlp3d_core.train.config import FinetuneConfig
-
-NEEDED = ("yaml", "lightning", "tensorboard")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,26 +31,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--label-fraction", type=fraction, metavar="F", help="use this part of the training subjects")
     parser.add_argument("--seed", type=whole, metavar="N", help="of weights, patches and augmentation")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    _let_words_stand_anywhere(parser)
-
-
-def _let_words_stand_anywhere(parser: argparse.ArgumentParser) -> None:
-    """`RECIPE --out RUN key=value`: argparse by itself takes positional words from one place only."""
-    plain = parser.parse_known_args
-
-    def intermixed(args: Any = None, namespace: Any = None) -> Any:
-        parser.parse_known_args = plain  # type: ignore[method-assign]
-        try:
-            return parser.parse_known_intermixed_args(args, namespace)
-        finally:
-            parser.parse_known_args = intermixed  # type: ignore[method-assign]
-
-    parser.parse_known_args = intermixed  # type: ignore[method-assign]
+    let_words_stand_anywhere(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     recipe, changes = _recipe(args)
-    _check_extra()
+    check_extra()
     from vlp3d_core.train.config import load_config
 
     config = load_config(recipe, changes)
@@ -85,16 +69,6 @@ def _recipe(args: argparse.Namespace) -> tuple[str, list[str]]:
     return named[0], words
 
 
-def _check_extra() -> None:
-    """Training needs more packages than use; say all of it at once."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise MedVLPError(
-            f"Training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
-            'Run `pip install "vlp3d-core[train]"`.',
-        )
-
-
 def _check_paths(args: argparse.Namespace) -> None:
     """What can be found out before the minutes of preparation."""
     from vlp3d_core.train.manifest import read_manifest
@@ -113,16 +87,7 @@ def _train(args: argparse.Namespace, config: FinetuneConfig) -> Bundle:
         with progress_bar(args.json) as progress:
             return finetune(config, args.manifest, args.out, init=args.init, resume=args.resume, progress=progress)
     except KeyboardInterrupt:  # before the first step, or a second time
-        raise Cancelled(_kept(args.out)) from None
-
-
-def _kept(out: Path) -> str:
-    """What a run that was stopped at once has left, and how to go on."""
-    from vlp3d_core.train.trainer import LAST
-
-    if (out / LAST).is_file():
-        return f"Kept: {out / LAST}. Go on with the same command and --resume."
-    return f"No checkpoint was made yet; volumes that were prepared stay in {out}."
+        raise Cancelled(kept(args.out)) from None
 
 
 def _quoted(path: Path) -> str:

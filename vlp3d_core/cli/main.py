@@ -25,9 +25,10 @@ COMMANDS = {
     "segment": "segment structures of a CT, MR or EM volume",
     "find": "find the regions of a volume that a text describes",
     "models": "list the models, or show the card of one",
-    "evaluate": "score segmentations against references",
+    "evaluate": "score segmentations against references, or retrieval",
     "finetune": "fine-tune a model on own volumes and labels",
-    "phantom": "make a procedural volume with labels, for tests and trials",
+    "pretrain": "pretrain an encoder on own volumes and reports",
+    "phantom": "make procedural volumes with labels and reports, for tests and trials",
     "demo": "make a phantom, segment it, and show the result",
 }
 

@@ -82,14 +82,14 @@ class Stopped(Cancelled):
 
 
 class ShowProgress(Callback):
-    """Tells the fraction of the steps that are done, with the latest validation score."""
+    """Tells the fraction of the steps that are done, with the latest value of a metric."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, metric: str = "", label: str = "") -> None:
+        self.progress, self.metric, self.label = progress, metric, label
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        score = trainer.callback_metrics.get("val_dice")
-        stage = "training" if score is None else f"training (Dice {float(score):.2f})"
+        score = trainer.callback_metrics.get(self.metric)
+        stage = "training" if score is None else f"training ({self.label} {float(score):.2f})"
         self.progress(stage, trainer.global_step / trainer.max_steps)
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from vlp3d_core.train.store import Stored
+from vlp3d_core.volume.cut import cut
 
 IMAGE, LABEL = "image", "label"
 
@@ -117,17 +118,6 @@ class PatchDataset(Dataset[dict[str, Any]]):
         shape = np.array(self.stored[case].image.shape)
         half = np.minimum(np.array(self.patch) // 3, shape // 2)
         return case, np.array([rng.integers(h, max(h + 1, n - h)) for h, n in zip(half, shape, strict=True)])
-
-
-def cut(array: NDArray[Any], centre: NDArray[np.intp], size: Sequence[int], fill: float) -> NDArray[Any]:
-    """A patch of `size` around `centre`, filled where it reaches beyond the array."""
-    out = np.full(tuple(size), fill, dtype=array.dtype)
-    first = np.asarray(centre) - np.asarray(size) // 2
-    source = tuple(slice(max(f, 0), min(f + s, n)) for f, s, n in zip(first, size, array.shape, strict=True))
-    target = tuple(slice(r.start - f, r.stop - f) for r, f in zip(source, first, strict=True))
-    if all(r.stop > r.start for r in source):
-        out[target] = array[source]
-    return out
 
 
 def _places(label: NDArray[np.uint8], most: int = 2000) -> dict[int, NDArray[np.intp]]:

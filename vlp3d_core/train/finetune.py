@@ -14,6 +14,7 @@ from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.losses.partial_segmentation import partial_dice_bce
+from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.queries import QueryTexts
 
 
@@ -68,19 +69,7 @@ class TextQueriedSegmentation(pl.LightningModule):
             self.log(f"val_dice/{concept}", value)
 
     def configure_optimizers(self) -> Any:
-        config = self.config
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
-        )
-
-        def factor(step: int) -> float:
-            if step < config.warmup:
-                return (step + 1) / config.warmup
-            done = (step - config.warmup) / max(1, config.steps - config.warmup)
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return adamw_with_cosine(self.parameters(), self.config)
 
 
 def one_hot(label: Tensor, structures: int) -> Tensor:

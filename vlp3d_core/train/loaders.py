@@ -1,17 +1,15 @@
-"""Feeds a run: patches to train on, from where the run stands, and whole volumes to validate on."""
+"""Feeds a run: items to train on, from where the run stands, and whole volumes to validate on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from vlp3d_core.train.config import FinetuneConfig
-from vlp3d_core.train.data import PatchDataset
-from vlp3d_core.train.mirror import mirror_pairs
+from vlp3d_core.train.settings import RunSettings
 from vlp3d_core.train.stop import default_signals
 from vlp3d_core.train.store import Stored
 
@@ -35,30 +33,42 @@ class WholeVolumes(Dataset[dict[str, Any]]):
 
 
 class Loaders(pl.LightningDataModule):
-    """One epoch is the whole run: step n takes patches n·batch to (n + 1)·batch − 1.
+    """One epoch is the whole run: step n takes items n·batch to (n + 1)·batch − 1 of `items`.
 
     Lightning counts on from the checkpoint's step but starts every loader at its beginning. It asks for the loader
     after it has restored the step, so the loader can begin where the run was.
+
+    Args:
+        run: batch, steps and workers.
+        items: as many as the run takes; item n is the same whatever was read before.
+        validation: what is validated on, `together` a batch.
+        collate: joins items into a batch; None joins tensors of equal shape.
     """
 
-    def __init__(self, config: FinetuneConfig, train: Sequence[Stored], validation: Sequence[Stored]) -> None:
+    def __init__(
+        self,
+        run: RunSettings,
+        items: Dataset[dict[str, Any]],
+        validation: Dataset[dict[str, Any]],
+        together: int = 1,
+        collate: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None,
+    ) -> None:
         super().__init__()
-        self.config, self.validation = config, validation
-        length = config.steps * config.batch
-        self.patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
+        self.run, self.items, self.validation, self.together, self.collate = run, items, validation, together, collate
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         assert self.trainer is not None
-        first = self.trainer.global_step * self.config.batch
+        first = self.trainer.global_step * self.run.batch
         # As long as from the beginning: Lightning compares the length with the steps since the beginning.
         return DataLoader(
-            self.patches,
-            self.config.batch,
-            sampler=range(first, first + len(self.patches)),
-            num_workers=self.config.workers,
-            persistent_workers=self.config.workers > 0,
+            self.items,
+            self.run.batch,
+            sampler=range(first, first + self.run.steps * self.run.batch),
+            num_workers=self.run.workers,
+            persistent_workers=self.run.workers > 0,
             worker_init_fn=default_signals,
+            collate_fn=self.collate,
         )
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
-        return DataLoader(WholeVolumes(self.validation))
+        return DataLoader(self.validation, self.together, collate_fn=self.collate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,26 +19,45 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
 from vlp3d_core.model.devices import choose_device
 from vlp3d_core.progress import Cancel, Progress, never, silent
-from vlp3d_core.train.callbacks import BestWeights, ShowProgress, StopAtStepEnd
-from vlp3d_core.train.config import FinetuneConfig
+from vlp3d_core.train.callbacks import ShowProgress, StopAtStepEnd
+from vlp3d_core.train.settings import RunSettings
 
 BEST = "best.safetensors"
 LAST = Path("checkpoints", "last.ckpt")
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What one kind of run adds to the Trainer.
+
+    Attributes:
+        first: callbacks that stand before the averaging of weights, and so see the averaged ones at a validation.
+        metric, label: the logged value that the progress shows, and what it calls it.
+    """
+
+    first: tuple[Callback, ...] = ()
+    metric: str = ""
+    label: str = ""
+
+
 def make_trainer(
-    config: FinetuneConfig, out: Path, progress: Progress = silent, cancel: Cancel = never, resume: bool = False
+    config: RunSettings,
+    out: Path,
+    extras: Extras,
+    progress: Progress = silent,
+    cancel: Cancel = never,
+    resume: bool = False,
 ) -> pl.Trainer:
     """A Trainer that writes into the run folder `out` and nothing to standard output."""
     every = min(config.validate_every, config.steps)
-    # BestWeights before averaging, the others after it; Lightning itself puts ModelCheckpoint last.
-    callbacks: list[Callback] = [BestWeights(out / BEST)]
+    # Lightning itself puts ModelCheckpoint last.
+    callbacks: list[Callback] = [*extras.first]
     if config.ema:
         # From the first validation at the latest, else that one would see the untrained weights.
         start = min(config.warmup, every - 1)
         callbacks.append(EMAWeightAveraging(decay=config.ema, update_starting_at_step=start))
     callbacks += [
-        ShowProgress(progress),
+        ShowProgress(progress, extras.metric, extras.label),
         StopAtStepEnd(out / LAST, cancel),
         ModelCheckpoint(
             out / LAST.parent,

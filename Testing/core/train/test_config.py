@@ -10,7 +10,8 @@ import yaml
 
 from vlp3d_core.errors import UsageError
 from vlp3d_core.text.concepts import concepts
-from vlp3d_core.train.config import RECIPES, FinetuneConfig, load_config
+from vlp3d_core.train.config import FinetuneConfig, load_config
+from vlp3d_core.train.settings import RECIPES
 
 MINIMAL = {
     "name": "m",
@@ -83,7 +84,7 @@ def test_a_wrong_change_is_named(recipe: Path, change: str, reason: str) -> None
         (b"a: [", "not valid YAML"),
         (b"- 1", "not a recipe"),
         (b"\xff\xff", "not valid YAML"),
-        (b"name: x", "lacks concepts"),
+        (b"name: x", "lacks spacing, normalisation, modality, concepts"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, content: bytes, reason: str) -> None:

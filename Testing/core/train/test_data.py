@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from vlp3d_core.train import data
-from vlp3d_core.train.data import IMAGE, LABEL, PatchDataset, cut
+from vlp3d_core.train.data import IMAGE, LABEL, PatchDataset
 from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.mirror import mirror_pairs
 from vlp3d_core.train.store import Stored
+from vlp3d_core.volume.cut import cut
 
 PAIRS = {1: 2, 2: 1}
 

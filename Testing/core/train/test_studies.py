@@ -40,17 +40,21 @@ def test_a_study_does_not_depend_on_the_count(folder: Path, tmp_path: Path) -> N
     assert few[0].image.read_bytes() == many[0].image.read_bytes()
 
 
-def test_what_is_there_stays(folder: Path) -> None:
-    images = {p: p.stat().st_mtime_ns for p in folder.glob("*.nii.gz")}
-    make_studies(2, 4, folder, SPACING)
-    assert {p: p.stat().st_mtime_ns for p in images} == images
+def test_what_is_complete_stays_and_what_is_not_is_made_again(folder: Path) -> None:
+    before = (folder / "manifest.jsonl").read_text()
+    images = {p: p.stat().st_mtime_ns for p in sorted(folder.glob("*.nii.gz"))}
+    (folder / "study-4-00001.jsonl").unlink()
+    make_studies(10, 4, folder, SPACING)
+    changed = {p.name for p in images if p.stat().st_mtime_ns != images[p]}
+    assert changed == {"study-4-00001_ct.nii.gz", "study-4-00001_labels.nii.gz"}
+    assert (folder / "manifest.jsonl").read_text() == before
 
 
 def test_cancel_leaves_whole_files_only(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         make_studies(4, 0, tmp_path, SPACING, cancel=lambda: True)
     assert not (tmp_path / "manifest.jsonl").exists()
-    assert all(p.name.endswith((".nii.gz", ".json")) for p in tmp_path.iterdir())
+    assert all(p.name.endswith((".nii.gz", ".json", ".jsonl")) for p in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("count", [0, -1, 10_000_000])

@@ -78,6 +78,12 @@ class StudyFacts:
         """The same facts in their one order."""
         return StudyFacts(modality, **{name: tuple(sorted(values)) for name, values in parts.items()})
 
+    def statements(self) -> frozenset[str]:
+        """What is said, each as one text without measures: two studies are alike as far as these agree."""
+        found = {f"{f.kind} {f.side} {f.site} {f.degree}" for f in self.findings}
+        said = {"regions": self.regions, "none": self.none, "removed": self.removed, "normal": self.normal}
+        return frozenset(found | {f"{name} {value}" for name, values in said.items() for value in values})
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists and texts."""
         return asdict(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from vlp3d_core.errors import UsageError
 from vlp3d_core.phantom import make_study
 from vlp3d_core.progress import Cancel, Progress, check, never, silent
-from vlp3d_core.train.manifest import Case, write_manifest
+from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
 from vlp3d_core.volume.write import write_segmentation
 from vlp3d_core.volume.write_image import write_volume
 
@@ -62,10 +63,17 @@ def make_studies(
 
 
 def _make(index: int, seed: int, folder: Path, spacing: tuple[float, ...] | None) -> Case:
+    """Draw and write one study; its own line of the manifest is written last and says that it is complete."""
     name = f"study-{seed}-{index:05d}"
+    line = folder / f"{name}.jsonl"
+    if line.exists():
+        (case,) = read_manifest(line)
+        return replace(case, image=Path(case.image.name), label=case.label and Path(case.label.name))
     study = make_study(seed * MOST + index, spacing)
     image, label = Path(f"{name}_ct.nii.gz"), Path(f"{name}_labels.nii.gz")
-    if not ((folder / image).exists() and (folder / label).exists()):
-        write_volume(study.phantom.volume, folder / image)
-        write_segmentation(study.phantom.segmentation(), folder / label)
-    return Case(image, name, SPLITS[index % len(SPLITS)], label, study.phantom.values, None, "CT", study.report)
+    write_volume(study.phantom.volume, folder / image)
+    write_segmentation(study.phantom.segmentation(), folder / label)
+    split = SPLITS[index % len(SPLITS)]
+    case = Case(image, name, split, label, study.phantom.values, None, "CT", study.report)
+    write_manifest([case], line)
+    return case

@@ -1,0 +1,233 @@
+"""Pretraining end to end on a handful of coarse studies: runs, resumes exactly, says what is wrong, can be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vlp3d_core.cli.main import main
+from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.pretrained import load_pretrained
+from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.train.callbacks import Stopped
+from vlp3d_core.train.gtgm import GTGM
+from vlp3d_core.train.importers.studies import make_studies
+from vlp3d_core.train.manifest import read_manifest, write_manifest
+from vlp3d_core.train.pairs import PairDataset, join
+from vlp3d_core.train.pretrain import pretrain
+from vlp3d_core.train.pretrain_config import PretrainConfig, load_pretrain_config
+from vlp3d_core.train.settings import RECIPES
+from vlp3d_core.train.start_from import start_from
+
+TINY = PretrainConfig(
+    method="gtgm",
+    modality="CT",
+    spacing=(25.0, 25.0, 25.0),
+    normalisation={"kind": "window", "low": -1000, "high": 400},
+    encoder_options={"channels": [4, 8]},
+    patch=(16, 12, 16),
+    batch=4,
+    steps=6,
+    validate_every=2,
+    warmup=1,
+    dimension=16,
+    precision="32-true",
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_studies(20, 1, tmp_path_factory.mktemp("studies"), (15.0, 15.0, 15.0))
+
+
+@pytest.fixture(scope="module")
+def unbroken(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, float]]:
+    out = tmp_path_factory.mktemp("runs") / "a run"
+    losses: dict[int, float] = {}
+    with recorded(losses):
+        pretrain(TINY, manifest, out)
+    return out, losses
+
+
+class recorded:
+    """The loss of each training step that is run inside, by step."""
+
+    def __init__(self, losses: dict[int, float]) -> None:
+        self.losses, self.patch = losses, pytest.MonkeyPatch()
+
+    def __enter__(self) -> None:
+        original, losses = GTGM.training_step, self.losses
+
+        def step(module: GTGM, batch: dict[str, Any], index: int) -> torch.Tensor:
+            loss = original(module, batch, index)
+            losses[module.global_step] = loss.item()
+            return loss
+
+        self.patch.setattr(GTGM, "training_step", step)
+
+    def __exit__(self, *_: object) -> None:
+        self.patch.undo()
+
+
+def test_a_run_leaves_weights_card_and_curves(unbroken: tuple[Path, dict[int, float]]) -> None:
+    out, losses = unbroken
+    assert sorted(losses) == list(range(6)) and all(np.isfinite(v) for v in losses.values())
+    pretrained = load_pretrained(out)
+    assert pretrained.card["method"] == "gtgm" and pretrained.card["data"]["training_studies"] == 14
+    assert pretrained.spacing == TINY.spacing and pretrained.field == TINY.patch
+    rows = (out / "csv" / "metrics.csv").read_text()
+    assert "val_recall10" in rows and "val_rank_image" in rows
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    unbroken: tuple[Path, dict[int, float]], manifest: Path, tmp_path: Path
+) -> None:
+    losses: dict[int, float] = {}
+    with recorded(losses):
+        with pytest.raises(Stopped, match=r"after step 3 is saved"):
+            pretrain(TINY, manifest, tmp_path, cancel=lambda: len(losses) == 3)
+        pretrain(TINY, manifest, tmp_path, resume=True)
+    assert losses == pytest.approx(unbroken[1], abs=1e-6)
+    one, other = (load_pretrained(folder).model.state_dict() for folder in (tmp_path, unbroken[0]))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_encoder_can_be_fine_tuned(unbroken: tuple[Path, dict[int, float]]) -> None:
+    network = VisionLanguageModel("residual-unet", {"channels": [4, 8]}, 4, 384, 8)
+    mean = network.text_mean.clone()
+    missing = start_from(network, unbroken[0])
+    assert not any(name.startswith("encoder.") for name in missing) and "text_mean" in missing
+    assert torch.equal(network.text_mean, mean), "what the run learned of texts stays there"
+    own, other = network.state_dict(), load_pretrained(unbroken[0]).model.state_dict()
+    assert all(torch.equal(own[k], other[k]) for k in own if k.startswith("encoder."))
+    wider = VisionLanguageModel("residual-unet", {"channels": [5, 9]}, 4, 384, 8)
+    with pytest.raises(MedVLPError, match=r"for example encoder\."):
+        start_from(wider, unbroken[0])
+
+
+def test_pairs_come_in_rounds_and_crops_repeat() -> None:
+    dataset = pairs()
+    subjects = [dataset[n]["subject"] for n in range(18)]
+    for start in (0, 6, 12):
+        assert sorted(subjects[start : start + 6]) == [f"s{n}" for n in range(6)]
+    assert torch.equal(dataset[7]["image"], pairs()[7]["image"])
+    batch = join([dataset[n] for n in range(3)])
+    assert batch["image"].shape == (3, 1, 8, 8, 8) and batch["mask"].sum(1).tolist() != [0, 0, 0]
+
+
+@pytest.mark.parametrize("shuffle", ["images", "captions"])
+def test_the_controls_part_every_pair(shuffle: str) -> None:
+    plain, control = pairs(seed=None), pairs(seed=None, shuffle=shuffle)
+    key = "image" if shuffle == "images" else "sentences"
+    other = "sentences" if shuffle == "images" else "image"
+    for n in range(6):
+        assert not np.array_equal(plain[n][key], control[n][key])
+        assert np.array_equal(plain[n][other], control[n][other])
+
+
+def pairs(seed: int | None = 3, shuffle: str = "") -> PairDataset:
+    from vlp3d_core.train.manifest import Case
+    from vlp3d_core.train.store import Stored
+
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (6, 10, 9, 8)).astype(np.float16)
+    empty = np.zeros((10, 9, 8), np.uint8)
+    stored = [
+        Stored(Case(Path(f"{n}"), f"s{n}", "train"), image, empty, np.zeros(0, bool)) for n, image in enumerate(images)
+    ]
+    sentences = [rng.normal(size=(1 + n % 3, 5)).astype(np.float32) for n in range(6)]
+    return PairDataset(stored, sentences, (8, 8, 8), seed, shuffle)
+
+
+Change = Callable[[list[Any]], list[Any]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda cases: [replace(c, report="") for c in cases], "No volume .* has a report"),
+        (lambda cases: [c for c in cases if c.split != "validation"], "has 0 pairs for validation"),
+        (lambda cases: [c for c in cases if c.split != "train"] + cases[:2], "has 2 pairs for training, fewer than"),
+    ],
+)
+def test_manifests_that_cannot_be_used(manifest: Path, tmp_path: Path, change: Change, message: str) -> None:
+    write_manifest(change(read_manifest(manifest)), tmp_path / "m.jsonl")
+    with pytest.raises(MedVLPError, match=message):
+        pretrain(TINY, tmp_path / "m.jsonl", tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("method=t4d", "method must be one of"),
+        ("batch=1", "batch must be above 1"),
+        ("shuffle=both", "shuffle must be images or captions"),
+        ("temperature=0", "temperature must be above 0"),
+        ("precision=7-bit", "precision must be one of"),
+        ("standardise=maybe", "standardise cannot be 'maybe'.*true or false"),
+    ],
+)
+def test_settings_that_make_no_sense(change: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_pretrain_config("gtgm", "small", [change])
+
+
+def test_recipes_by_size_and_unknown_ones() -> None:
+    for path in RECIPES.glob("gtgm-*.yaml"):
+        assert load_pretrain_config("gtgm", path).method == "gtgm"
+    with pytest.raises(UsageError, match="no recipe 'paper' yet"):
+        load_pretrain_config("gtgm", "paper")
+    with pytest.raises(UsageError, match="no pretraining method"):
+        load_pretrain_config("clip")
+
+
+def test_a_damaged_or_missing_run_is_named(unbroken: tuple[Path, dict[int, float]], tmp_path: Path) -> None:
+    with pytest.raises(MedVLPError, match="holds no finished pretraining run"):
+        load_pretrained(tmp_path)
+    for name in ("pretrained.json", "pretrained.safetensors"):
+        (tmp_path / name).write_bytes((unbroken[0] / name).read_bytes())
+    with (tmp_path / "pretrained.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\xff\xff\xff\x00")
+    with pytest.raises(MedVLPError, match="not those of its card"):
+        load_pretrained(tmp_path)
+
+
+def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """pretrain, then evaluate retrieval with the contract's names; shuffled images give other ranks."""
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(json.dumps({**TINY.to_json(), "steps": 2, "validate_every": 2}))
+    run = str(tmp_path / "ein Lauf")
+    command = ["pretrain", "gtgm", "--manifest", str(manifest), "--out", run, "--recipe", str(recipe)]
+    assert main([*command, "learning_rate=0.001", "--seed", "5", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)["card"]
+    assert card["recipe"]["learning_rate"] == 0.001 and card["recipe"]["seed"] == 5
+    evaluate = ["evaluate", "retrieval", "--checkpoint", run, "--manifest", str(manifest), "--split", "all", "--json"]
+    found = []
+    for more in ([], ["--shuffle-images"]):
+        assert main([*evaluate, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["pairs"] == 20
+    assert {"recall@1", "recall@10", "median_rank", "ci95"} <= set(found[0]["text_to_image"])
+    assert found[0]["text_to_image"] != found[1]["text_to_image"]
+    assert main([*evaluate[:6], "--split", "validation"]) == 0
+    assert "2 pairs" in capsys.readouterr().out
+
+
+def test_the_command_line_says_what_is_wrong(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pretrain", "gtgm", "--manifest", str(tmp_path / "no.jsonl"), "--out", str(tmp_path / "run")]) == 1
+    assert "Cannot read the manifest" in capsys.readouterr().err
+    assert main(["pretrain", "mri", "--manifest", str(manifest), "--out", str(tmp_path / "run")]) == 2
+    command = ["evaluate", "retrieval", "--checkpoint", str(tmp_path), "--manifest", str(manifest)]
+    assert main(command) == 1
+    assert "holds no finished pretraining run" in capsys.readouterr().err

@@ -1,0 +1,82 @@
+"""Volumes and their reports as pairs to pretrain on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from vlp3d_core.model.alignment import padded
+from vlp3d_core.train.store import Stored
+from vlp3d_core.volume.cut import cut
+
+
+class PairDataset(Dataset[dict[str, Any]]):
+    """Crops with the sentences of their report; item n is the same for the same seed whatever was drawn before.
+
+    Every study occurs once before any occurs again, so that a batch does not hold one twice.
+
+    Args:
+        stored: preprocessed volumes.
+        sentences: (S, T) vectors of each one's report.
+        patch: size of a crop in voxels.
+        seed: with the index decides the order and the crop; None always gives study n, cut in its middle.
+        shuffle: a control, see `PretrainConfig.shuffle`.
+    """
+
+    def __init__(
+        self,
+        stored: Sequence[Stored],
+        sentences: Sequence[NDArray[np.float32]],
+        patch: Sequence[int],
+        seed: int | None,
+        shuffle: str = "",
+    ) -> None:
+        self.stored, self.sentences, self.patch, self.seed = stored, sentences, tuple(patch), seed
+        other = derangement(len(stored), seed or 0)
+        same = np.arange(len(stored))
+        self.image_of = other if shuffle == "images" else same
+        self.text_of = other if shuffle == "captions" else same
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        round_, place = divmod(index, len(self.stored))
+        study = place if self.seed is None else int(_order(self.seed, round_, len(self.stored))[place])
+        stored = self.stored[self.image_of[study]]
+        shape = np.array(stored.image.shape)
+        centre = shape // 2
+        if self.seed is not None:
+            # Where the volume is larger than the crop, anywhere in it; else shifted a little.
+            slack = np.maximum((shape - np.array(self.patch)) // 2, 2)
+            centre = centre + np.random.default_rng((self.seed, index)).integers(-slack, slack + 1)
+        crop = cut(stored.image, centre, self.patch, -1.0).astype(np.float32)
+        return {
+            "image": torch.from_numpy(crop)[None],
+            "sentences": self.sentences[self.text_of[study]],
+            "subject": stored.case.subject,
+        }
+
+
+def join(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """A batch: image (B, 1, I, J, K), sentences (B, S, T) with their mask (B, S), subject."""
+    sentences, mask = padded([item["sentences"] for item in items])
+    images = torch.stack([item["image"] for item in items])
+    return {"image": images, "sentences": sentences, "mask": mask, "subject": [item["subject"] for item in items]}
+
+
+def derangement(count: int, seed: int) -> NDArray[np.intp]:
+    """A permutation that leaves nothing in its place (but for a single element)."""
+    order = np.random.default_rng((seed, count)).permutation(count)
+    moved = np.empty(count, np.intp)
+    moved[order] = np.roll(order, 1)
+    return moved
+
+
+def _order(seed: int, round_: int, count: int) -> NDArray[np.intp]:
+    return np.random.default_rng((seed, 7, round_)).permutation(count).astype(np.intp)

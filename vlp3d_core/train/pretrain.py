@@ -1,0 +1,116 @@
+"""Runs pretraining from a manifest with reports to weights that can be fine-tuned and searched with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+
+from vlp3d_core.errors import MedVLPError
+from vlp3d_core.model.pretrained import Pretrained, load_pretrained, save_pretrained
+from vlp3d_core.progress import Cancel, Progress, never, silent
+from vlp3d_core.text.encoder import TextEncoder
+from vlp3d_core.text.report.vectors import report_vectors
+from vlp3d_core.train.gtgm import GTGM
+from vlp3d_core.train.loaders import Loaders
+from vlp3d_core.train.manifest import Case, read_manifest
+from vlp3d_core.train.pairs import PairDataset, join
+from vlp3d_core.train.pretrain_config import PretrainConfig
+from vlp3d_core.train.run_folder import fit, prepare_run
+from vlp3d_core.train.store import Stored, preprocess
+from vlp3d_core.train.trainer import Extras, quiet
+from vlp3d_core.volume.normalise import Normalisation
+
+
+def pretrain(
+    config: PretrainConfig,
+    manifest: Path,
+    out: Path,
+    resume: bool = False,
+    text_encoder: Path | None = None,
+    progress: Progress = silent,
+    cancel: Cancel = never,
+) -> Pretrained:
+    """Train on the pairs of the split "train", validate on those of "validation", write `out/pretrained.*`.
+
+    Args:
+        manifest: JSON lines with reports, see `train.manifest`.
+        out: the run folder: settings, logs, checkpoints, weights, cache of preprocessed volumes.
+        resume: go on from the run folder's last checkpoint; the losses are those of an unbroken run.
+        text_encoder: folder of a text tower; None is the embedded one.
+
+    Raises:
+        Stopped: on request; resume it.
+        MedVLPError: the manifest, the settings or the run folder cannot be used.
+    """
+    quiet()
+    pl.seed_everything(config.seed, verbose=False)
+    cases = pairs_in(manifest)
+    encoder = TextEncoder.load(text_encoder)
+    train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
+    _check_numbers(train, validation, config, manifest)
+    module = GTGM(config, encoder.dimension)
+    prepare_run(config, out, resume)
+    normalisation = Normalisation.from_json(config.normalisation)
+
+    def stored(cases: Sequence[Case]) -> list[Stored]:
+        bare = [replace(case, label=None, labels={}) for case in cases]
+        return preprocess(bare, out / "cache", (), config.spacing, normalisation, progress)
+
+    texts = [report_vectors([c.report for c in chosen], encoder) for chosen in (train, validation)]
+    module.model.standardise_text(torch.from_numpy(np.concatenate(texts[0])))
+    items = PairDataset(stored(train), texts[0], config.patch, config.seed, config.shuffle)
+    held_out = PairDataset(stored(validation), texts[1], config.patch, None)
+    loaders = Loaders(config, items, held_out, config.batch, join)
+    fit(config, module, loaders, out, resume, progress, cancel, Extras(metric="val_recall10", label="Recall@10"))
+    save_pretrained(out, module.model, _card(config, encoder, manifest, len(train)))
+    return load_pretrained(out)
+
+
+def pairs_in(manifest: Path) -> list[Case]:
+    """The cases of a manifest that have a report.
+
+    Raises:
+        MedVLPError: the manifest cannot be used, or no case has a report.
+    """
+    cases = [case for case in read_manifest(manifest) if case.report]
+    if not cases:
+        raise MedVLPError(
+            f"No volume in {manifest} has a report.", 'Add "report" to its lines, or make captions from its label maps.'
+        )
+    return cases
+
+
+def _check_numbers(train: list[Case], validation: list[Case], config: PretrainConfig, manifest: Path) -> None:
+    if len(train) < config.batch:
+        raise MedVLPError(
+            f"{manifest} has {len(train)} pairs for training, fewer than a batch of {config.batch}.",
+            f"Add volumes with reports, or set batch={max(2, len(train))}.",
+        )
+    if len(validation) < 2:
+        raise MedVLPError(
+            f"{manifest} has {len(validation)} pairs for validation.", 'Give at least two the split "validation".'
+        )
+
+
+def _card(config: PretrainConfig, encoder: TextEncoder, manifest: Path, studies: int) -> dict[str, object]:
+    return {
+        "method": config.method,
+        "architecture": {
+            "encoder": config.encoder,
+            "encoder_options": config.encoder_options,
+            "text_dimension": encoder.dimension,
+            "dimension": config.dimension,
+        },
+        "modality": config.modality,
+        "spacing": list(config.spacing),
+        "field": list(config.patch),
+        "normalisation": config.normalisation,
+        "text_encoder": {"name": encoder.folder.name, "sha256": encoder.sha256},
+        "data": {"manifest": manifest.name, "training_studies": studies},
+        "recipe": config.to_json(),
+    }

@@ -1,0 +1,67 @@
+"""Settings of a pretraining run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlp3d_core.errors import UsageError
+from vlp3d_core.train.settings import RECIPES, RunSettings, load_settings, require
+
+METHODS = ("gtgm",)
+SIZES = ("small", "base", "paper")
+SHUFFLES = ("", "images", "captions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(RunSettings):
+    """Everything that decides a pretraining run, beyond `RunSettings`.
+
+    Attributes:
+        method: "gtgm".
+        dimension: of the space that images and texts share.
+        temperature: of the contrastive loss.
+        barlow_weight, barlow_off_diagonal: weight of the Barlow Twins term and of its off-diagonal part.
+        standardise: see `losses.barlow_twins`.
+        shuffle: a control: "images" or "captions" gives every study the image or the text of another one, the same one
+            throughout the run; then nothing true can be learned about pairs.
+    """
+
+    method: str
+    dimension: int = 512
+    temperature: float = 0.07
+    barlow_weight: float = 0.01
+    barlow_off_diagonal: float = 0.0051
+    standardise: bool = True
+    shuffle: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value that makes no sense."""
+        super().__post_init__()
+        require(self.method in METHODS, "method", f"must be one of {', '.join(METHODS)}")
+        require(self.batch > 1, "batch", "must be above 1: a pair is told from the others of its batch")
+        require(self.dimension > 0, "dimension", "must be above 0")
+        require(self.temperature > 0, "temperature", "must be above 0")
+        require(min(self.barlow_weight, self.barlow_off_diagonal) >= 0, "barlow_weight", "must not be negative")
+        require(self.shuffle in SHUFFLES, "shuffle", "must be images or captions, or left out")
+
+
+def load_pretrain_config(method: str, recipe: str | Path = "small", overrides: Sequence[str] = ()) -> PretrainConfig:
+    """The recipe of a method: a size ("small"), or a YAML file of one's own.
+
+    Raises:
+        UsageError: an unknown method or recipe, or a setting that makes no sense.
+    """
+    if method not in METHODS:
+        raise UsageError(f"There is no pretraining method {method!r}.", f"Choose one of: {', '.join(METHODS)}.")
+    if str(recipe) in SIZES:
+        path = RECIPES / f"{method}-{recipe}.yaml"
+        if not path.is_file():
+            there = ", ".join(size for size in SIZES if (RECIPES / f"{method}-{size}.yaml").is_file())
+            raise UsageError(f"{method} has no recipe {str(recipe)!r} yet.", f"Choose {there}, or give a YAML file.")
+        recipe = path
+    config = load_settings(PretrainConfig, recipe, overrides)
+    if config.method != method:
+        raise UsageError(f"The recipe {recipe} is for {config.method}, not for {method}.", "Choose another recipe.")
+    return config

@@ -1,0 +1,157 @@
+"""Settings of a run as a dataclass: read from a recipe (YAML) and `key=value` overrides, checked, written as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from vlp3d_core.errors import UsageError
+
+RECIPES = Path(str(files("vlp3d_core"))) / "train" / "recipes"
+PRECISIONS = ("auto", "bf16-mixed", "16-mixed", "32-true", "bf16-true")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What every training run decides, whatever it trains. Shapes are in voxels along R, A, S; spacing in mm.
+
+    Attributes:
+        spacing, normalisation, modality: what the network wants to see.
+        encoder, encoder_options: the image encoder, see `model.encoders`.
+        patch, batch, steps, validate_every: one step is one batch of patches.
+        learning_rate, weight_decay, warmup: AdamW with linear warm-up and cosine decay to zero.
+        ema: decay of the averaged weights, which are the ones that are validated and kept; 0 switches it off.
+        precision: Lightning's name; "auto" is "bf16-mixed" where the hardware computes in bfloat16 (several times
+            faster) and "32-true" elsewhere (emulated bfloat16 is a hundred times slower).
+        workers: data-loading processes.
+        seed: of weights, patches and augmentation.
+    """
+
+    spacing: tuple[float, float, float]
+    normalisation: dict[str, Any]
+    modality: str
+    encoder: str = "residual-unet"
+    encoder_options: dict[str, Any] = field(default_factory=dict)
+    patch: tuple[int, int, int] = (64, 64, 64)
+    batch: int = 4
+    steps: int = 1000
+    validate_every: int = 250
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: int = 50
+    ema: float = 0.0
+    precision: str = "auto"
+    workers: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value that makes no sense."""
+        for name in ("batch", "steps", "validate_every", "learning_rate"):
+            require(getattr(self, name) > 0, name, "must be above 0")
+        for name in ("weight_decay", "warmup", "ema", "workers", "seed"):
+            require(getattr(self, name) >= 0, name, "must not be negative")
+        require(self.ema < 1, "ema", "must be below 1")
+        require(self.precision in PRECISIONS, "precision", f"must be one of {', '.join(PRECISIONS)}")
+        require(min(self.spacing) > 0, "spacing", "must be above 0")
+        require(min(self.patch) > 0, "patch", "must be above 0")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers, as a run folder and a model card keep them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+Settings = TypeVar("Settings", bound=RunSettings)
+
+
+def load_settings(kind: type[Settings], recipe: str | Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a recipe by its name in `train/recipes` or by its path, and apply `key=value` overrides.
+
+    Raises:
+        UsageError: no such recipe, unknown key, or a value of the wrong kind.
+    """
+    path = Path(recipe)
+    if not path.is_file():
+        path = RECIPES / f"{recipe}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+        raise UsageError(f"There is no recipe {str(recipe)!r}.", f"Give a YAML file or one of: {known}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} is not valid YAML: {error}.", "Correct the file.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} is not a recipe.", "A recipe is a YAML mapping.")
+    return _checked(kind, {**values, **dict(_override(item) for item in overrides)}, path)
+
+
+def _override(item: str) -> tuple[str, Any]:
+    key, equals, value = item.partition("=")
+    if not equals:
+        raise UsageError(f"{item!r} is not an override.", "Write key=value.")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{value!r} is not a value for {key}.", "Write it as in a YAML file.") from error
+
+
+def _checked(kind: type[Settings], values: dict[str, Any], path: Path) -> Settings:
+    known = {f.name: f for f in fields(kind)}
+    unknown = sorted(str(key) for key in values if key not in known)
+    if unknown:
+        raise UsageError(f"{path} has unknown settings: {', '.join(unknown)}.", f"Known are: {', '.join(known)}.")
+    missing = [n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING and n not in values]
+    if missing:
+        raise UsageError(f"{path} lacks {', '.join(missing)}.", "Add them.")
+    hints = get_type_hints(kind)
+    return kind(**{name: _as(hints[name], value, name) for name, value in values.items()})
+
+
+def _as(hint: Any, value: Any, name: str) -> Any:
+    """The value as the type that the field is declared with: lists become tuples, whole numbers fit where floats do.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind is float and isinstance(value, str):
+        value = _number(value)
+    if kind is Any:
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is tuple and isinstance(value, list) and (inner[-1] is ... or len(inner) == len(value)):
+        return tuple(_as(inner[0], item, name) for item in value)
+    if kind is list and isinstance(value, list):
+        return [_as(inner[0], item, name) for item in value]
+    if kind is dict and isinstance(value, dict):
+        return {_as(inner[0], key, name): _as(inner[1], item, name) for key, item in value.items()}
+    if kind in (str, int, float, bool) and isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
+        return value
+    raise UsageError(f"The setting {name} cannot be {value!r}.", f"It is {_described(hint)}.")
+
+
+def _number(text: str) -> float | str:
+    """YAML takes 2e-3 for a text."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _described(hint: Any) -> str:
+    inner = get_args(hint)
+    if get_origin(hint) is tuple and inner[-1] is not ...:
+        return f"a list of {len(inner)} numbers"
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a mapping"}
+    return names.get(get_origin(hint) or hint, "a list")
+
+
+def require(holds: bool, name: str, otherwise: str) -> None:
+    """Raise UsageError unless a setting holds."""
+    if not holds:
+        raise UsageError(f"The setting {name} {otherwise}.", "Correct the recipe.")
