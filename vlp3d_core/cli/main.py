@@ -26,6 +26,7 @@ COMMANDS = {
     "find": "find the regions of a volume that a text describes",
     "models": "list the models, or show the card of one",
     "evaluate": "score segmentations against references, or retrieval",
+    "manifest": "list and check the volumes of a folder, for training",
     "finetune": "fine-tune a model on own volumes and labels",
     "pretrain": "pretrain an encoder on own volumes and reports",
     "phantom": "make procedural volumes with labels and reports, for tests and trials",

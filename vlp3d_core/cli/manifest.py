@@ -1,0 +1,99 @@
+"""`vlp3d manifest`: list the volumes of a folder for training, and look through them before a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlp3d_core.cli.options import whole
+from vlp3d_core.cli.output import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vlp3d_core.train.manifest import Case
+
+SHOWN = 20
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("manifest", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    build = kinds.add_parser("build", help="make one from a folder of volumes")
+    build.add_argument("folder", type=Path, metavar="FOLDER", help="volumes, label maps beside them, DICOM folders")
+    build.add_argument("--reports", type=Path, metavar="CSV", help="a column for the volume, one or more for the text")
+    build.add_argument("--seed", type=whole, default=0, help="of the splits by subject; default 0")
+    build.add_argument("-o", "--output", required=True, type=Path, metavar="M.jsonl")
+    look = kinds.add_parser("check", help="open every file; say what is missing, double, misplaced or unnamed")
+    look.add_argument("manifest", type=Path, metavar="M.jsonl")
+    for one, action in ((build, _build), (look, _check)):
+        one.add_argument("--json", action="store_true", help="print JSON")
+        one.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
+        one.set_defaults(action=action)
+
+
+def run(args: argparse.Namespace) -> int:
+    code: int = args.action(args)
+    return code
+
+
+def _build(args: argparse.Namespace) -> int:
+    from vlp3d_core.train.collect import collect
+    from vlp3d_core.train.manifest import write_manifest
+    from vlp3d_core.train.reports_csv import Reports
+
+    reports = Reports(args.reports) if args.reports else None
+    collected = collect(args.folder, reports, args.seed)
+    home = args.folder.resolve()
+    cases = [replace(c, image=home / c.image, label=c.label and home / c.label) for c in collected.cases]
+    write_manifest(cases, args.output)
+    notes = [*(reports.notes if reports else ()), *collected.notes]
+    if args.json:
+        print_json({"manifest": args.output, **_counts(cases), "notes": notes})
+        return 0
+    for note in notes[:SHOWN]:
+        print(f"note: {note}")
+    if len(notes) > SHOWN:
+        print(f"note: and {len(notes) - SHOWN} more (--json lists all)")
+    print(f"{args.output}: {_summary(cases)}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Exit code 1 when a run would stop or learn something wrong."""
+    from vlp3d_core.train.inspect import inspect_manifest
+
+    with progress_bar(args.json) as progress:
+        cases, remarks = inspect_manifest(args.manifest, progress)
+    errors = sum(r.level == "error" for r in remarks)
+    if args.json:
+        print_json({"manifest": args.manifest, **_counts(cases), "remarks": [asdict(r) for r in remarks]})
+    else:
+        for remark in sorted(remarks, key=lambda r: r.level):
+            print(f"{remark.level}: {f'{remark.subject}: ' if remark.subject else ''}{remark.text}")
+        print(f"{args.manifest}: {_summary(cases)}; {errors} errors, {len(remarks) - errors} warnings")
+    return 1 if errors else 0
+
+
+def _counts(cases: Iterable[Case]) -> dict[str, Any]:
+    cases = list(cases)
+    return {
+        "volumes": len(cases),
+        "subjects": len({c.subject for c in cases}),
+        "splits": dict(Counter(c.split for c in cases)),
+        "modalities": dict(Counter(c.modality or "unknown" for c in cases)),
+        "with_label": sum(c.label is not None for c in cases),
+        "with_report": sum(bool(c.report) for c in cases),
+    }
+
+
+def _summary(cases: Iterable[Case]) -> str:
+    counts = _counts(cases)
+    splits = ", ".join(f"{n} {split}" for split, n in counts["splits"].items())
+    return (
+        f"{counts['volumes']} volumes of {counts['subjects']} subjects ({splits}), "
+        f"{counts['with_label']} with labels, {counts['with_report']} with a report"
+    )
