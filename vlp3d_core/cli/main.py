@@ -27,6 +27,7 @@ COMMANDS = {
     "models": "list the models, or show the card of one",
     "evaluate": "score segmentations against references, or retrieval",
     "manifest": "list and check the volumes of a folder, for training",
+    "caption": "write texts for volumes without reports",
     "finetune": "fine-tune a model on own volumes and labels",
     "pretrain": "pretrain an encoder on own volumes and reports",
     "phantom": "make procedural volumes with labels and reports, for tests and trials",

@@ -58,9 +58,9 @@ def collect(folder: Path, reports: Reports | None = None, seed: int = 0) -> Coll
         raise MedVLPError(f"{folder} holds no volume.", f"It needs files ending in {', '.join(ENDINGS)}, or DICOM.")
     of_image: dict[tuple[str, str], Path] = {}
     notes, cases = [], []
-    for label in sorted(labels, key=_rank):
-        if of_image.setdefault(key(label), label) is not label:
-            notes.append(f"{label.relative_to(folder)} is a second label map of its image and is left out.")
+    for other in sorted(labels, key=_rank):
+        if of_image.setdefault(key(other), other) is not other:
+            notes.append(f"{other.relative_to(folder)} is a second label map of its image and is left out.")
     for image in images:
         label = of_image.get(key(image))
         values = label_names(label) if label is not None else {}

@@ -34,6 +34,7 @@ class Case:
         contoured: concepts whose presence or absence is known; None means those that have voxels in the label map.
         modality: "CT", "MR", "EM", "PT" or "".
         report: what somebody wrote about the volume; "" for none.
+        caption: maker, version and crop of a report that a program wrote; {} for one that a person wrote.
     """
 
     image: Path
@@ -44,6 +45,7 @@ class Case:
     contoured: tuple[str, ...] | None = None
     modality: str = ""
     report: str = ""
+    caption: dict[str, str] = field(default_factory=dict)
 
 
 def read_manifest(path: str | Path, splits: Collection[str] = SPLITS) -> list[Case]:
@@ -95,6 +97,7 @@ def _case(line: str, folder: Path, where: str) -> Case:
             contoured=None if contoured is None else _names(contoured),
             modality=row.get("modality", ""),
             report=_report(row.get("report")),
+            caption=_caption(row.get("caption", {})),
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise MedVLPError(
@@ -118,6 +121,12 @@ def _report(value: Any) -> str:
     if value is not None and not isinstance(value, str):
         raise TypeError("'report' is not a text")
     return (value or "").strip()
+
+
+def _caption(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise TypeError("'caption' does not give maker, version and crop as texts")
+    return dict(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp3d_core.text.concepts import concepts
-from vlp3d_core.text.report import Finding, StudyFacts, parse_report, split_sentences, write_report
+from vlp3d_core.text.report import Finding, Measured, StudyFacts, parse_report, split_sentences, write_report
 from vlp3d_core.text.report.kinds import kinds, words
 
 
@@ -31,6 +31,14 @@ def findings(draw: Any) -> Finding:
 
 
 @st.composite
+def measures(draw: Any) -> list[Measured]:
+    names = sorted({c.name: c.id for c in concepts().values() if c.kind == "structure"}.values())
+    chosen = draw(st.sets(st.sampled_from(names), max_size=3))
+    volume, mean = st.floats(1e-8, 3e7), st.integers(-1024, 4000)
+    return [Measured(name, draw(volume), draw(mean)) for name in chosen]
+
+
+@st.composite
 def studies(draw: Any) -> StudyFacts:
     present = draw(st.lists(findings(), max_size=5))
     looked_for = sorted(set(kinds()) - {f.kind for f in present})
@@ -43,6 +51,7 @@ def studies(draw: Any) -> StudyFacts:
         none=draw(st.sets(st.sampled_from(looked_for), max_size=8)),
         removed=removed,
         normal=draw(st.sets(st.sampled_from(organs), max_size=8)),
+        measured=draw(measures()),
     )
 
 

@@ -101,9 +101,13 @@ def test_an_empty_or_missing_folder(tmp_path: Path) -> None:
 def test_reports_find_their_volumes(tmp_path: Path) -> None:
     touch(tmp_path, "train_1_a_1.nii.gz", "train_2_a_1.nii.gz")
     table = tmp_path / "r.csv"
-    table.write_bytes(
-        '\ufeffVolumeName,Findings_EN,Impressions_EN\ntrain_1_a_1.nii.gz,"Nodule, 4 mm.",Nodule.\nx.nii.gz,No.,\ny,,\n'.encode()
+    rows = (
+        "VolumeName,Findings_EN,Impressions_EN",
+        'train_1_a_1.nii.gz,"Nodule, 4 mm.",Nodule.',
+        "x.nii.gz,No.,",
+        "y,,",
     )
+    table.write_text("\ufeff" + "\n".join(rows), encoding="utf-8")
     reports = Reports(table)
     collected = collect(tmp_path, reports)
     assert [c.report for c in collected.cases] == ["FINDINGS:\nNodule, 4 mm.\nIMPRESSION:\nNodule.", ""]

@@ -53,6 +53,27 @@ class Finding:
         return sided if sided in concepts() else self.kind
 
 
+@dataclass(frozen=True, order=True)
+class Measured:
+    """A structure that was measured in a labelled volume.
+
+    Attributes:
+        structure: concept id.
+        volume_mm3: to three significant digits, which is what a report says.
+        mean: mean intensity, whole; HU in CT.
+    """
+
+    structure: str
+    volume_mm3: float
+    mean: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no structure or has no volume."""
+        if self.structure not in concepts() or not self.volume_mm3 > 0:
+            raise ValueError(f"{self.structure!r} with {self.volume_mm3} mm³ is no measured structure")
+        object.__setattr__(self, "volume_mm3", float(f"{self.volume_mm3:.3g}"))
+
+
 @dataclass(frozen=True)
 class StudyFacts:
     """What a report says of a study; every tuple is sorted, which `StudyFacts.of` sees to.
@@ -64,6 +85,7 @@ class StudyFacts:
         none: kinds of findings that were looked for and are not there.
         removed: organs that are missing though the field of view shows their place.
         normal: organs that are unremarkable.
+        measured: structures with their volume and intensity.
     """
 
     modality: str
@@ -72,6 +94,7 @@ class StudyFacts:
     none: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     normal: tuple[str, ...] = ()
+    measured: tuple[Measured, ...] = ()
 
     @staticmethod
     def of(modality: str, **parts: Any) -> StudyFacts:
@@ -81,6 +104,7 @@ class StudyFacts:
     def statements(self) -> frozenset[str]:
         """What is said, each as one text without measures: two studies are alike as far as these agree."""
         found = {f"{f.kind} {f.side} {f.site} {f.degree}" for f in self.findings}
+        found |= {f"measured {m.structure}" for m in self.measured}
         said = {"regions": self.regions, "none": self.none, "removed": self.removed, "normal": self.normal}
         return frozenset(found | {f"{name} {value}" for name, values in said.items() for value in values})
 
@@ -92,8 +116,9 @@ class StudyFacts:
     def from_json(row: Mapping[str, Any]) -> StudyFacts:
         """Read what `to_json` wrote."""
         findings = [Finding(**f) for f in row.get("findings", ())]
+        measured = [Measured(**m) for m in row.get("measured", ())]
         names = {key: row.get(key, ()) for key in ("regions", "none", "removed", "normal")}
-        return StudyFacts.of(row["modality"], findings=findings, **names)
+        return StudyFacts.of(row["modality"], findings=findings, measured=measured, **names)
 
 
 def _sided(site: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from vlp3d_core.text.concepts import concepts
-from vlp3d_core.text.report.facts import Finding, StudyFacts
+from vlp3d_core.text.report.facts import Finding, Measured, StudyFacts
 from vlp3d_core.text.report.kinds import Kind, kinds, organ_name, plural, site_names, words
 from vlp3d_core.text.report.sentences import split_sentences
 
@@ -21,6 +21,10 @@ _NEGATED = re.compile(
 _NORMAL = re.compile(r"\b(?:unremarkable|normal)\b")
 _REMOVED = re.compile(r"\b(?:absent|removed|status post)\b")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?-?(mm|cm)\b")
+_MEASURED = re.compile(
+    r"^(?:the )?(.+?)(?: measures| has a volume of|: volume) ([\d.e+]+) (ml|mm3|um3)[a-z ,]* mean(?: of)? (-?\d+)\b"
+)
+_UNITS = {"ml": 1e3, "mm3": 1.0, "um3": 1e-9}
 _SECTION = re.compile(r"^\s*(findings|impression|technique|comparison|indication|conclusion)\s*:", re.I | re.M)
 
 
@@ -33,10 +37,13 @@ def parse_report(text: str) -> StudyFacts:
     modality = re.search(r"\b(CT|MR|MRI|EM)\b", head)
     found: dict[str, list[str]] = {"regions": [], "none": [], "removed": [], "normal": []}
     found["regions"] = [r for r in words()["regions"] if re.search(rf"\b{r}\b", head.lower())]
-    findings = []
+    findings, measured = [], []
     for sentence in split_sentences(body):
         lower = sentence.lower().rstrip(".")
-        if _NEGATED.search(lower):
+        if (match := _MEASURED.match(lower)) and match.group(1) in _structures():
+            volume = float(match.group(2)) * _UNITS[match.group(3)]
+            measured.append(Measured(_structures()[match.group(1)], volume, int(match.group(4))))
+        elif _NEGATED.search(lower):
             found["none"] += _named_kinds(lower)
         elif _REMOVED.search(lower):
             found["removed"] += [o for o, word in words()["removed"].items() if _has(lower, (organ_name(o), word))]
@@ -45,7 +52,7 @@ def parse_report(text: str) -> StudyFacts:
         elif finding := _finding(lower):
             findings.append(finding)
     names = {key: dict.fromkeys(values) for key, values in found.items()}
-    return StudyFacts.of(modality.group(1)[:2] if modality else "", findings=findings, **names)
+    return StudyFacts.of(modality.group(1)[:2] if modality else "", findings=findings, measured=measured, **names)
 
 
 def _sections(text: str) -> tuple[str, str]:
@@ -119,6 +126,12 @@ def _pattern(kind: str, side: str, site: str, form: str) -> _Pattern:
 
 def _side_of(site: str) -> str:
     return concepts()[site].side if site else ""
+
+
+@cache
+def _structures() -> dict[str, str]:
+    """Name → concept id; of concepts with the same name the first."""
+    return {organ_name(c): c for c in reversed(list(concepts()))}
 
 
 def _count(sentence: str) -> int:

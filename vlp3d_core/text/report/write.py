@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from vlp3d_core.text.report.facts import Finding, StudyFacts
+from vlp3d_core.text.report.facts import Finding, Measured, StudyFacts
 from vlp3d_core.text.report.kinds import kinds, organ_name, plural, site_names, words
 
 COUNTABLE = (
@@ -19,6 +19,10 @@ UNCOUNTABLE = ("There is {np}.", "{Np}.", "{Np} is seen.", "{Np} is present.")
 NONE = ("No {x}.", "There is no {x}.", "No evidence of {x}.", "There is no evidence of {x}.", "Negative for {x}.")
 NORMAL = ("The {x} {be} unremarkable.", "Unremarkable {x}.", "Normal appearance of the {x}.", "The {x} {be} normal.")
 REMOVED = ("The {organ} is absent.", "The {organ} has been removed.", "Status post {operation}.")
+MEASURED = (
+    "The {x} measures {v} with a mean of {mean}.", "{X}: volume {v}, mean {mean}.",
+    "The {x} has a volume of {v} and a mean of {mean}.",
+)  # fmt: skip
 TECHNIQUE = ("{m} of the {x}.", "{m} examination of the {x}.", "TECHNIQUE: {m} of the {x}.")
 
 
@@ -37,6 +41,7 @@ def write_report(facts: StudyFacts, seed: int = 0, omit: float = 0.0, impression
     normal = [name for name in facts.normal if rng.random() >= omit]
     none = [kind for kind in facts.none if rng.random() >= omit]
     rng.shuffle(positive)
+    positive += [_measured(m, facts.modality, rng) for m in facts.measured]
     others = [_normal(group, rng) for group in _grouped(normal, rng)] + [_none(g, rng) for g in _grouped(none, rng)]
     rng.shuffle(others)
     body = [*positive, *others] if rng.random() < 0.7 else [*others, *positive]
@@ -93,6 +98,18 @@ def _degree(degree: str, rng: Random) -> str:
 
 def _removed(organ: str, rng: Random) -> str:
     return rng.choice(REMOVED).format(organ=organ_name(organ), operation=words()["removed"][organ])
+
+
+def _measured(row: Measured, modality: str, rng: Random) -> str:
+    name = organ_name(row.structure)
+    mean = f"{row.mean} HU" if modality == "CT" else str(row.mean)
+    return rng.choice(MEASURED).format(x=name, X=_capital(name), v=_volume(row.volume_mm3), mean=mean)
+
+
+def _volume(mm3: float) -> str:
+    """ "1450 ml", "320 mm3", "85200 um3": three significant digits in the unit that suits."""
+    value, unit = (mm3 / 1000, "ml") if mm3 >= 1000 else (mm3, "mm3") if mm3 >= 0.1 else (mm3 * 1e9, "um3")
+    return f"{float(f'{value:.3g}'):.12g} {unit}"
 
 
 def _normal(organs: list[str], rng: Random) -> str:
