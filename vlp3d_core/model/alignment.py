@@ -51,8 +51,12 @@ class AlignmentModel(nn.Module):
 
     def image(self, image: Tensor) -> Tensor:
         """(B, 1, I, J, K) normalised images → (B, D)."""
-        coarse = self.encoder(image)[-1].float().flatten(2)
-        return self.image_head(torch.cat([coarse.mean(2), coarse.amax(2)], dim=1))
+        return self.pooled(self.encoder(image)[-1].float())
+
+    def pooled(self, coarse: Tensor) -> Tensor:
+        """The encoder's coarsest map, (B, C, I, J, K) → (B, D)."""
+        flat = coarse.flatten(2)
+        return self.image_head(torch.cat([flat.mean(2), flat.amax(2)], dim=1))
 
     def text(self, sentences: Tensor, mask: Tensor) -> Tensor:
         """(B, S, T) sentence vectors and (B, S), 1 where there is a sentence → (B, D)."""

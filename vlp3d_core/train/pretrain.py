@@ -18,12 +18,16 @@ from vlp3d_core.text.report.vectors import report_vectors
 from vlp3d_core.train.gtgm import GTGM
 from vlp3d_core.train.loaders import Loaders
 from vlp3d_core.train.manifest import Case, read_manifest
+from vlp3d_core.train.pair_module import PairModule
 from vlp3d_core.train.pairs import PairDataset, join
 from vlp3d_core.train.pretrain_config import PretrainConfig
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.store import Stored, preprocess
+from vlp3d_core.train.t3d import T3D
 from vlp3d_core.train.trainer import Extras, quiet
 from vlp3d_core.volume.normalise import Normalisation
+
+MODULES: dict[str, type[PairModule]] = {"gtgm": GTGM, "t3d": T3D}
 
 
 def pretrain(
@@ -53,7 +57,7 @@ def pretrain(
     encoder = TextEncoder.load(text_encoder)
     train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
     _check_numbers(train, validation, config, manifest)
-    module = GTGM(config, encoder.dimension)
+    module = MODULES[config.method](config, encoder.dimension)
     prepare_run(config, out, resume)
     normalisation = Normalisation.from_json(config.normalisation)
 
@@ -100,6 +104,7 @@ def _check_numbers(train: list[Case], validation: list[Case], config: PretrainCo
 def _card(config: PretrainConfig, encoder: TextEncoder, manifest: Path, studies: int) -> dict[str, object]:
     return {
         "method": config.method,
+        "objectives": list(config.objectives),
         "architecture": {
             "encoder": config.encoder,
             "encoder_options": config.encoder_options,

@@ -9,7 +9,8 @@ from pathlib import Path
 from vlp3d_core.errors import UsageError
 from vlp3d_core.train.settings import RECIPES, RunSettings, load_settings, require
 
-METHODS = ("gtgm",)
+METHODS = ("gtgm", "t3d")
+OBJECTIVES = ("clip", "tcl", "tir", "tma")
 SIZES = ("small", "base", "paper")
 SHUFFLES = ("", "images", "captions")
 
@@ -19,7 +20,8 @@ class PretrainConfig(RunSettings):
     """Everything that decides a pretraining run, beyond `RunSettings`.
 
     Attributes:
-        method: "gtgm".
+        method: "gtgm" or "t3d".
+        objectives: of T3D, see `train.t3d`.
         dimension: of the space that images and texts share.
         temperature: of the contrastive loss.
         barlow_weight, barlow_off_diagonal: weight of the Barlow Twins term and of its off-diagonal part.
@@ -29,6 +31,7 @@ class PretrainConfig(RunSettings):
     """
 
     method: str
+    objectives: tuple[str, ...] = ()
     dimension: int = 512
     temperature: float = 0.07
     barlow_weight: float = 0.01
@@ -40,6 +43,9 @@ class PretrainConfig(RunSettings):
         """Raises UsageError for a value that makes no sense."""
         super().__post_init__()
         require(self.method in METHODS, "method", f"must be one of {', '.join(METHODS)}")
+        strange = sorted(set(self.objectives) - set(OBJECTIVES))
+        require(not strange, "objectives", f"can have {', '.join(OBJECTIVES)}, not {', '.join(strange)}")
+        require((self.method == "t3d") == bool(self.objectives), "objectives", "is for t3d, which needs one at least")
         require(self.batch > 1, "batch", "must be above 1: a pair is told from the others of its batch")
         require(self.dimension > 0, "dimension", "must be above 0")
         require(self.temperature > 0, "temperature", "must be above 0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,16 @@ from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.model.pretrained import load_pretrained
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.train.callbacks import Stopped
-from vlp3d_core.train.gtgm import GTGM
 from vlp3d_core.train.importers.studies import make_studies
 from vlp3d_core.train.manifest import read_manifest, write_manifest
+from vlp3d_core.train.pair_module import PairModule
 from vlp3d_core.train.pairs import PairDataset, join
 from vlp3d_core.train.pretrain import pretrain
 from vlp3d_core.train.pretrain_config import PretrainConfig, load_pretrain_config
 from vlp3d_core.train.settings import RECIPES
 from vlp3d_core.train.start_from import start_from
 
-TINY = PretrainConfig(
+GTGM_TINY = PretrainConfig(
     method="gtgm",
     modality="CT",
     spacing=(25.0, 25.0, 25.0),
@@ -40,6 +40,11 @@ TINY = PretrainConfig(
     dimension=16,
     precision="32-true",
 )
+METHODS = {
+    "gtgm": GTGM_TINY,
+    "t3d v1": replace(GTGM_TINY, method="t3d", objectives=("clip", "tcl", "tir")),
+    "t3d v3": replace(GTGM_TINY, method="t3d", objectives=("clip", "tma")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +52,21 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_studies(20, 1, tmp_path_factory.mktemp("studies"), (15.0, 15.0, 15.0))
 
 
-@pytest.fixture(scope="module")
-def unbroken(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, float]]:
-    out = tmp_path_factory.mktemp("runs") / "a run"
-    losses: dict[int, float] = {}
-    with recorded(losses):
-        pretrain(TINY, manifest, out)
-    return out, losses
+@dataclass(frozen=True)
+class Run:
+    """Settings, folder, and losses by step of six steps at a stretch."""
+
+    config: PretrainConfig
+    out: Path
+    losses: dict[int, float]
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def unbroken(request: pytest.FixtureRequest, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run(METHODS[request.param], tmp_path_factory.mktemp("runs") / "a run", {})
+    with recorded(run.losses):
+        pretrain(run.config, manifest, run.out)
+    return run
 
 
 class recorded:
@@ -63,53 +76,52 @@ class recorded:
         self.losses, self.patch = losses, pytest.MonkeyPatch()
 
     def __enter__(self) -> None:
-        original, losses = GTGM.training_step, self.losses
+        original, losses = PairModule.training_step, self.losses
 
-        def step(module: GTGM, batch: dict[str, Any], index: int) -> torch.Tensor:
+        def step(module: PairModule, batch: dict[str, Any], index: int) -> torch.Tensor:
             loss = original(module, batch, index)
             losses[module.global_step] = loss.item()
             return loss
 
-        self.patch.setattr(GTGM, "training_step", step)
+        self.patch.setattr(PairModule, "training_step", step)
 
     def __exit__(self, *_: object) -> None:
         self.patch.undo()
 
 
-def test_a_run_leaves_weights_card_and_curves(unbroken: tuple[Path, dict[int, float]]) -> None:
-    out, losses = unbroken
+def test_a_run_leaves_weights_card_and_curves(unbroken: Run) -> None:
+    losses, config = unbroken.losses, unbroken.config
     assert sorted(losses) == list(range(6)) and all(np.isfinite(v) for v in losses.values())
-    pretrained = load_pretrained(out)
-    assert pretrained.card["method"] == "gtgm" and pretrained.card["data"]["training_studies"] == 14
-    assert pretrained.spacing == TINY.spacing and pretrained.field == TINY.patch
-    rows = (out / "csv" / "metrics.csv").read_text()
-    assert "val_recall10" in rows and "val_rank_image" in rows
+    pretrained = load_pretrained(unbroken.out)
+    assert pretrained.card["method"] == config.method and pretrained.card["objectives"] == list(config.objectives)
+    assert pretrained.card["data"]["training_studies"] == 14
+    assert pretrained.spacing == config.spacing and pretrained.field == config.patch
+    header = (unbroken.out / "csv" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"val_recall10", "val_rank_image", *(config.objectives or ("twins",))} <= set(header)
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(
-    unbroken: tuple[Path, dict[int, float]], manifest: Path, tmp_path: Path
-) -> None:
+def test_a_run_that_was_stopped_goes_on_where_it_was(unbroken: Run, manifest: Path, tmp_path: Path) -> None:
     losses: dict[int, float] = {}
     with recorded(losses):
         with pytest.raises(Stopped, match=r"after step 3 is saved"):
-            pretrain(TINY, manifest, tmp_path, cancel=lambda: len(losses) == 3)
-        pretrain(TINY, manifest, tmp_path, resume=True)
-    assert losses == pytest.approx(unbroken[1], abs=1e-6)
-    one, other = (load_pretrained(folder).model.state_dict() for folder in (tmp_path, unbroken[0]))
+            pretrain(unbroken.config, manifest, tmp_path, cancel=lambda: len(losses) == 3)
+        pretrain(unbroken.config, manifest, tmp_path, resume=True)
+    assert losses == pytest.approx(unbroken.losses, abs=1e-6)
+    one, other = (load_pretrained(folder).model.state_dict() for folder in (tmp_path, unbroken.out))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_encoder_can_be_fine_tuned(unbroken: tuple[Path, dict[int, float]]) -> None:
+def test_the_encoder_can_be_fine_tuned(unbroken: Run) -> None:
     network = VisionLanguageModel("residual-unet", {"channels": [4, 8]}, 4, 384, 8)
     mean = network.text_mean.clone()
-    missing = start_from(network, unbroken[0])
+    missing = start_from(network, unbroken.out)
     assert not any(name.startswith("encoder.") for name in missing) and "text_mean" in missing
     assert torch.equal(network.text_mean, mean), "what the run learned of texts stays there"
-    own, other = network.state_dict(), load_pretrained(unbroken[0]).model.state_dict()
+    own, other = network.state_dict(), load_pretrained(unbroken.out).model.state_dict()
     assert all(torch.equal(own[k], other[k]) for k in own if k.startswith("encoder."))
     wider = VisionLanguageModel("residual-unet", {"channels": [5, 9]}, 4, 384, 8)
     with pytest.raises(MedVLPError, match=r"for example encoder\."):
-        start_from(wider, unbroken[0])
+        start_from(wider, unbroken.out)
 
 
 def test_pairs_come_in_rounds_and_crops_repeat() -> None:
@@ -160,7 +172,7 @@ Change = Callable[[list[Any]], list[Any]]
 def test_manifests_that_cannot_be_used(manifest: Path, tmp_path: Path, change: Change, message: str) -> None:
     write_manifest(change(read_manifest(manifest)), tmp_path / "m.jsonl")
     with pytest.raises(MedVLPError, match=message):
-        pretrain(TINY, tmp_path / "m.jsonl", tmp_path / "run")
+        pretrain(GTGM_TINY, tmp_path / "m.jsonl", tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -169,6 +181,8 @@ def test_manifests_that_cannot_be_used(manifest: Path, tmp_path: Path, change: C
     [
         ("method=t4d", "method must be one of"),
         ("batch=1", "batch must be above 1"),
+        ("objectives=[clip, tcp]", "objectives can have .* not tcp"),
+        ("objectives=[clip]", "objectives is for t3d"),
         ("shuffle=both", "shuffle must be images or captions"),
         ("temperature=0", "temperature must be above 0"),
         ("precision=7-bit", "precision must be one of"),
@@ -181,19 +195,22 @@ def test_settings_that_make_no_sense(change: str, message: str) -> None:
 
 
 def test_recipes_by_size_and_unknown_ones() -> None:
-    for path in RECIPES.glob("gtgm-*.yaml"):
-        assert load_pretrain_config("gtgm", path).method == "gtgm"
+    for method in ("gtgm", "t3d"):
+        for path in RECIPES.glob(f"{method}-*.yaml"):
+            assert load_pretrain_config(method, path).method == method
+    with pytest.raises(UsageError, match="is for t3d, not for gtgm"):
+        load_pretrain_config("gtgm", RECIPES / "t3d-small.yaml")
     with pytest.raises(UsageError, match="no recipe 'paper' yet"):
         load_pretrain_config("gtgm", "paper")
     with pytest.raises(UsageError, match="no pretraining method"):
         load_pretrain_config("clip")
 
 
-def test_a_damaged_or_missing_run_is_named(unbroken: tuple[Path, dict[int, float]], tmp_path: Path) -> None:
+def test_a_damaged_or_missing_run_is_named(unbroken: Run, tmp_path: Path) -> None:
     with pytest.raises(MedVLPError, match="holds no finished pretraining run"):
         load_pretrained(tmp_path)
     for name in ("pretrained.json", "pretrained.safetensors"):
-        (tmp_path / name).write_bytes((unbroken[0] / name).read_bytes())
+        (tmp_path / name).write_bytes((unbroken.out / name).read_bytes())
     with (tmp_path / "pretrained.safetensors").open("r+b") as file:
         file.seek(-4, 2)
         file.write(b"\xff\xff\xff\x00")
@@ -204,7 +221,7 @@ def test_a_damaged_or_missing_run_is_named(unbroken: tuple[Path, dict[int, float
 def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """pretrain, then evaluate retrieval with the contract's names; shuffled images give other ranks."""
     recipe = tmp_path / "tiny.yaml"
-    recipe.write_text(json.dumps({**TINY.to_json(), "steps": 2, "validate_every": 2}))
+    recipe.write_text(json.dumps({**GTGM_TINY.to_json(), "steps": 2, "validate_every": 2}))
     run = str(tmp_path / "ein Lauf")
     command = ["pretrain", "gtgm", "--manifest", str(manifest), "--out", run, "--recipe", str(recipe)]
     assert main([*command, "learning_rate=0.001", "--seed", "5", "--json"]) == 0
