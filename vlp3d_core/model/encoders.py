@@ -53,7 +53,74 @@ class ResidualUNetEncoder(nn.Module):
         return features
 
 
-ENCODERS: dict[str, Callable[..., nn.Module]] = {"residual-unet": ResidualUNetEncoder}
+class SwinUNETREncoder(nn.Module):
+    """The contracting half of SwinUNETR (Hatamizadeh et al. 2022): MONAI's Swin transformer, and the convolution block
+    that it puts beside it at the finest grid.
+
+    Args:
+        feature_size: channels of the two finest maps (48 in the paper); doubled at each coarser one.
+        window: edge of the windows of attention, in tokens.
+    """
+
+    def __init__(
+        self,
+        feature_size: int = 48,
+        depths: Sequence[int] = (2, 2, 2, 2),
+        heads: Sequence[int] = (3, 6, 12, 24),
+        window: int = 7,
+        checkpointing: bool = False,
+    ) -> None:
+        # Imported here: all of MONAI's networks come with it, which the default encoder would pay for at every start.
+        from monai.networks.blocks.unetr_block import UnetrBasicBlock
+        from monai.networks.nets.swin_unetr import SwinTransformer
+
+        super().__init__()
+        self.channels = (feature_size, *(feature_size * 2**n for n in range(5)))
+        self.stride = 32
+        self.fine = UnetrBasicBlock(3, 1, feature_size, kernel_size=3, stride=1, norm_name="instance", res_block=True)
+        self.swin = SwinTransformer(
+            1, feature_size, (window,) * 3, (2,) * 3, list(depths), list(heads), use_checkpoint=checkpointing
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return [self.fine(image), *self.swin(image)]
+
+
+class ResNet50Encoder(nn.Module):
+    """MONAI's 3D ResNet-50, whose first convolution halves the grid, and a block at the finest grid for decoders.
+
+    Args:
+        width: channels of the first layer (64 in He et al. 2016); the others follow.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        from monai.networks.nets.resnet import ResNet
+
+        super().__init__()
+        planes = [width * 2**n for n in range(4)]
+        self.channels = (width // 2, width, *(4 * p for p in planes))
+        self.stride = 32
+        self.fine = UnetResBlock(3, 1, width // 2, kernel_size=3, stride=1, norm_name="batch")
+        self.net = ResNet(
+            "bottleneck", [3, 4, 6, 3], planes, 3, 1, conv1_t_size=7, conv1_t_stride=2, feed_forward=False
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        net = self.net
+        half = net.act(net.bn1(net.conv1(image)))
+        features = [self.fine(image), half]
+        x = net.maxpool(half)
+        for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
+            x = layer(x)
+            features.append(x)
+        return features
+
+
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "residual-unet": ResidualUNetEncoder,
+    "swin-unetr": SwinUNETREncoder,
+    "resnet-50": ResNet50Encoder,
+}
 
 
 def build_encoder(name: str, **options: Any) -> Encoder:

@@ -139,14 +139,19 @@ class LoadedModel:
         if volume.modality and volume.modality != wanted:
             raise MedVLPError(
                 f"The volume is {volume.modality} and the model {self.bundle.name} was trained on {wanted}.",
-                f"Choose a model for {volume.modality}, or say --modality {wanted} if the file is wrong about itself.",
+                f"Choose a model for {volume.modality}; if the file is wrong about itself, {_correct(wanted)}.",
             )
         if not volume.modality and wanted == "CT" and cannot_be_ct(volume.array):
             raise MedVLPError(
                 f"The volume does not hold Hounsfield units (nothing is negative) and {self.bundle.name} is for CT.",
                 "Choose a model of its modality; a CT stored with an offset must be converted to HU; "
-                "--modality CT if it is a CT all the same.",
+                f"if it is a CT all the same, {_correct('CT')}.",
             )
+
+
+def _correct(modality: str) -> str:
+    """How a user says what a volume is, on the command line and in Slicer."""
+    return f"say --modality {modality}, in Slicer by the volume's attribute DICOM.Modality"
 
 
 def load_model(name: str | Path | None = None, device: str = "auto") -> LoadedModel:
