@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from vlp3d_core.model.pretrained import Pretrained
     from vlp3d_core.train.pretrain_config import PretrainConfig
 
-METHODS = ("gtgm", "t3d")
+METHODS = ("gtgm", "t3d", "mg3d")
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("pretrain", description=__doc__)
-    parser.add_argument("method", choices=METHODS, help="gtgm: arXiv 2306.04811; t3d: arXiv 2312.01529")
+    parser.add_argument("method", choices=METHODS, help="gtgm: arXiv 2306.04811; t3d: 2312.01529; mg3d: 2412.05876")
     parser.add_argument("changes", nargs="*", metavar="key=value", help="changes of the recipe's settings")
     parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="volumes with reports")
     parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="the run's folder")

@@ -55,6 +55,11 @@ class TextEncoder:
         return cls(model, tokenizer, place, digest)
 
     @property
+    def network(self) -> Any:
+        """The transformers model, in evaluation mode; for those who need more than sentence vectors."""
+        return self._model
+
+    @property
     def dimension(self) -> int:
         """Length of a vector: 384 for the embedded tower."""
         return int(self._model.config.hidden_size)

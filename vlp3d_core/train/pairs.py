@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,19 @@ from vlp3d_core.train.store import Stored
 from vlp3d_core.volume.cut import cut
 
 
+@dataclass(frozen=True)
+class Text:
+    """A report as numbers.
+
+    Attributes:
+        sentences: (S, T) vectors from the frozen text encoder.
+        tokens: (S, L) token ids of the same sentences; None for methods that predict no words.
+    """
+
+    sentences: NDArray[np.float32]
+    tokens: NDArray[np.int64] | None = None
+
+
 class PairDataset(Dataset[dict[str, Any]]):
     """Crops with the sentences of their report; item n is the same for the same seed whatever was drawn before.
 
@@ -22,7 +36,7 @@ class PairDataset(Dataset[dict[str, Any]]):
 
     Args:
         stored: preprocessed volumes.
-        sentences: (S, T) vectors of each one's report.
+        texts: each one's report.
         patch: size of a crop in voxels.
         seed: with the index decides the order and the crop; None always gives study n, cut in its middle.
         shuffle: a control, see `PretrainConfig.shuffle`.
@@ -31,12 +45,12 @@ class PairDataset(Dataset[dict[str, Any]]):
     def __init__(
         self,
         stored: Sequence[Stored],
-        sentences: Sequence[NDArray[np.float32]],
+        texts: Sequence[Text],
         patch: Sequence[int],
         seed: int | None,
         shuffle: str = "",
     ) -> None:
-        self.stored, self.sentences, self.patch, self.seed = stored, sentences, tuple(patch), seed
+        self.stored, self.texts, self.patch, self.seed = stored, texts, tuple(patch), seed
         other = derangement(len(stored), seed or 0)
         same = np.arange(len(stored))
         self.image_of = other if shuffle == "images" else same
@@ -58,16 +72,25 @@ class PairDataset(Dataset[dict[str, Any]]):
         crop = cut(stored.image, centre, self.patch, -1.0).astype(np.float32)
         return {
             "image": torch.from_numpy(crop)[None],
-            "sentences": self.sentences[self.text_of[study]],
+            "text": self.texts[self.text_of[study]],
             "subject": stored.case.subject,
         }
 
 
 def join(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """A batch: image (B, 1, I, J, K), sentences (B, S, T) with their mask (B, S), subject."""
-    sentences, mask = padded([item["sentences"] for item in items])
-    images = torch.stack([item["image"] for item in items])
-    return {"image": images, "sentences": sentences, "mask": mask, "subject": [item["subject"] for item in items]}
+    """A batch: image (B, 1, I, J, K), sentences (B, S, T) with their mask (B, S), tokens (B, S, L), subject."""
+    texts: list[Text] = [item["text"] for item in items]
+    sentences, mask = padded([text.sentences for text in texts])
+    batch = {
+        "image": torch.stack([item["image"] for item in items]),
+        "sentences": sentences,
+        "mask": mask,
+        "subject": [item["subject"] for item in items],
+    }
+    tokens = [torch.from_numpy(text.tokens) for text in texts if text.tokens is not None]
+    if tokens:
+        batch["tokens"] = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
+    return batch
 
 
 def derangement(count: int, seed: int) -> NDArray[np.intp]:

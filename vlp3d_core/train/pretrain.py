@@ -14,12 +14,14 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.model.pretrained import Pretrained, load_pretrained, save_pretrained
 from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.text.encoder import TextEncoder
-from vlp3d_core.text.report.vectors import report_vectors
+from vlp3d_core.text.masking import WordMasker
+from vlp3d_core.text.report.vectors import report_sentences, report_vectors
 from vlp3d_core.train.gtgm import GTGM
 from vlp3d_core.train.loaders import Loaders
 from vlp3d_core.train.manifest import Case, read_manifest
+from vlp3d_core.train.mg3d import MG3D
 from vlp3d_core.train.pair_module import PairModule
-from vlp3d_core.train.pairs import PairDataset, join
+from vlp3d_core.train.pairs import PairDataset, Text, join
 from vlp3d_core.train.pretrain_config import PretrainConfig
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.store import Stored, preprocess
@@ -27,7 +29,7 @@ from vlp3d_core.train.t3d import T3D
 from vlp3d_core.train.trainer import Extras, quiet
 from vlp3d_core.volume.normalise import Normalisation
 
-MODULES: dict[str, type[PairModule]] = {"gtgm": GTGM, "t3d": T3D}
+MODULES: dict[str, type[PairModule]] = {"gtgm": GTGM, "t3d": T3D}  # and MG3D, which predicts words, too
 
 
 def pretrain(
@@ -57,7 +59,8 @@ def pretrain(
     encoder = TextEncoder.load(text_encoder)
     train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
     _check_numbers(train, validation, config, manifest)
-    module = MODULES[config.method](config, encoder.dimension)
+    masker = WordMasker(encoder) if config.method == "mg3d" else None
+    module = MG3D(config, encoder.dimension, masker) if masker else MODULES[config.method](config, encoder.dimension)
     prepare_run(config, out, resume)
     normalisation = Normalisation.from_json(config.normalisation)
 
@@ -65,8 +68,8 @@ def pretrain(
         bare = [replace(case, label=None, labels={}) for case in cases]
         return preprocess(bare, out / "cache", (), config.spacing, normalisation, progress)
 
-    texts = [report_vectors([c.report for c in chosen], encoder) for chosen in (train, validation)]
-    module.model.standardise_text(torch.from_numpy(np.concatenate(texts[0])))
+    texts = [_texts([c.report for c in chosen], encoder, masker) for chosen in (train, validation)]
+    module.model.standardise_text(torch.from_numpy(np.concatenate([text.sentences for text in texts[0]])))
     items = PairDataset(stored(train), texts[0], config.patch, config.seed, config.shuffle)
     held_out = PairDataset(stored(validation), texts[1], config.patch, None)
     loaders = Loaders(config, items, held_out, config.batch, join)
@@ -87,6 +90,13 @@ def pairs_in(manifest: Path) -> list[Case]:
             f"No volume in {manifest} has a report.", 'Add "report" to its lines, or make captions from its label maps.'
         )
     return cases
+
+
+def _texts(reports: Sequence[str], encoder: TextEncoder, masker: WordMasker | None) -> list[Text]:
+    vectors = report_vectors(reports, encoder)
+    if masker is None:
+        return [Text(v) for v in vectors]
+    return [Text(v, masker.tokens(report_sentences(r))) for v, r in zip(vectors, reports, strict=True)]
 
 
 def _check_numbers(train: list[Case], validation: list[Case], config: PretrainConfig, manifest: Path) -> None:

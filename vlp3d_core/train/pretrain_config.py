@@ -9,7 +9,7 @@ from pathlib import Path
 from vlp3d_core.errors import UsageError
 from vlp3d_core.train.settings import RECIPES, RunSettings, load_settings, require
 
-METHODS = ("gtgm", "t3d")
+METHODS = ("gtgm", "t3d", "mg3d")
 OBJECTIVES = ("clip", "tcl", "tir", "tma")
 SIZES = ("small", "base", "paper")
 SHUFFLES = ("", "images", "captions")
@@ -20,12 +20,13 @@ class PretrainConfig(RunSettings):
     """Everything that decides a pretraining run, beyond `RunSettings`.
 
     Attributes:
-        method: "gtgm" or "t3d".
+        method: "gtgm", "t3d" or "mg3d".
         objectives: of T3D, see `train.t3d`.
         dimension: of the space that images and texts share.
         temperature: of the contrastive loss.
         barlow_weight, barlow_off_diagonal: weight of the Barlow Twins term and of its off-diagonal part.
         standardise: see `losses.barlow_twins`.
+        clip_weight: of MG-3D's additional CLIP term, see `train.mg3d`.
         shuffle: a control: "images" or "captions" gives every study the image or the text of another one, the same one
             throughout the run; then nothing true can be learned about pairs.
     """
@@ -37,6 +38,7 @@ class PretrainConfig(RunSettings):
     barlow_weight: float = 0.01
     barlow_off_diagonal: float = 0.0051
     standardise: bool = True
+    clip_weight: float = 1.0
     shuffle: str = ""
 
     def __post_init__(self) -> None:
@@ -49,7 +51,8 @@ class PretrainConfig(RunSettings):
         require(self.batch > 1, "batch", "must be above 1: a pair is told from the others of its batch")
         require(self.dimension > 0, "dimension", "must be above 0")
         require(self.temperature > 0, "temperature", "must be above 0")
-        require(min(self.barlow_weight, self.barlow_off_diagonal) >= 0, "barlow_weight", "must not be negative")
+        for name in ("barlow_weight", "barlow_off_diagonal", "clip_weight"):
+            require(getattr(self, name) >= 0, name, "must not be negative")
         require(self.shuffle in SHUFFLES, "shuffle", "must be images or captions, or left out")
 
 

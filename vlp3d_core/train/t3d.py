@@ -9,17 +9,16 @@ alone. Here the image tokens are what is pooled (`model.fusion`), and the shuffl
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from vlp3d_core.model.fusion import TextFusion
+from vlp3d_core.model.fusion import Fusion, image_tokens
 from vlp3d_core.train.losses.info_nce import info_nce
 from vlp3d_core.train.losses.restoration import corrupt, restoration
 from vlp3d_core.train.pair_module import Batch, PairModule
 from vlp3d_core.train.pretrain_config import PretrainConfig
+from vlp3d_core.train.restorer import Restorer
 
 WIDTH = 128
 TCL_TEMPERATURE = 0.7
@@ -37,10 +36,10 @@ class T3D(PairModule):
 
     def __init__(self, config: PretrainConfig, text_dimension: int) -> None:
         super().__init__(config, text_dimension)
-        self.fusion = TextFusion(self.model.encoder.channels[-1], text_dimension, WIDTH)
+        self.fusion = Fusion(self.model.encoder.channels[-1], text_dimension, WIDTH)
         self.heads = nn.ModuleList(nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, WIDTH)) for _ in range(2))
         self.predict = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
-        self.restore = _Restorer(WIDTH, self.model.stride)
+        self.restore = Restorer(WIDTH, self.model.stride)
 
     def losses(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         one, other = self.views(batch, generator)
@@ -65,7 +64,7 @@ class T3D(PairModule):
 
     def _fuse(self, coarse: Tensor, batch: Batch) -> Tensor:
         sentences = (batch["sentences"] - self.model.text_mean) * self.model.text_scale
-        fused: Tensor = self.fusion(coarse, sentences, batch["mask"])
+        fused: Tensor = self.fusion(image_tokens(coarse), sentences, batch["mask"])
         return fused
 
     def _agree(self, one: Tensor, other: Tensor) -> Tensor:
@@ -77,17 +76,3 @@ class T3D(PairModule):
         coarse = self.model.encoder(corrupt(images, generator))[-1].float()
         tokens = self._fuse(coarse, batch).transpose(1, 2).unflatten(2, coarse.shape[2:])
         return restoration(self.restore(tokens), images)
-
-
-class _Restorer(nn.Sequential):
-    """Tokens at the coarsest grid → an image at the finest one, doubling the grid with halved channels each time.
-
-    No skip connections: they would carry the image around the fused tokens.
-    """
-
-    def __init__(self, width: int, stride: int) -> None:
-        layers: list[Any] = []
-        while stride > 1:
-            layers += [nn.ConvTranspose3d(width, max(width // 2, 8), 2, stride=2), nn.GELU()]
-            width, stride = max(width // 2, 8), stride // 2
-        super().__init__(*layers, nn.Conv3d(width, 1, 3, padding=1), nn.Tanh())

@@ -20,7 +20,7 @@ from vlp3d_core.train.callbacks import Stopped
 from vlp3d_core.train.importers.studies import make_studies
 from vlp3d_core.train.manifest import read_manifest, write_manifest
 from vlp3d_core.train.pair_module import PairModule
-from vlp3d_core.train.pairs import PairDataset, join
+from vlp3d_core.train.pairs import PairDataset, Text, join
 from vlp3d_core.train.pretrain import pretrain
 from vlp3d_core.train.pretrain_config import PretrainConfig, load_pretrain_config
 from vlp3d_core.train.settings import RECIPES
@@ -43,8 +43,11 @@ GTGM_TINY = PretrainConfig(
 METHODS = {
     "gtgm": GTGM_TINY,
     "t3d v1": replace(GTGM_TINY, method="t3d", objectives=("clip", "tcl", "tir")),
+    "mg3d": replace(GTGM_TINY, method="mg3d"),
     "t3d v3": replace(GTGM_TINY, method="t3d", objectives=("clip", "tma")),
 }
+
+TERMS = {"gtgm": ("twins",), "mg3d": ("mlm", "sal", "mim", "cml", "dcl", "ssm", "clip")}
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,7 @@ def test_a_run_leaves_weights_card_and_curves(unbroken: Run) -> None:
     assert pretrained.card["data"]["training_studies"] == 14
     assert pretrained.spacing == config.spacing and pretrained.field == config.patch
     header = (unbroken.out / "csv" / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert {"val_recall10", "val_rank_image", *(config.objectives or ("twins",))} <= set(header)
+    assert {"val_recall10", "val_rank_image", *(config.objectives or TERMS[config.method])} <= set(header)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(unbroken: Run, manifest: Path, tmp_path: Path) -> None:
@@ -136,12 +139,14 @@ def test_pairs_come_in_rounds_and_crops_repeat() -> None:
 
 @pytest.mark.parametrize("shuffle", ["images", "captions"])
 def test_the_controls_part_every_pair(shuffle: str) -> None:
-    plain, control = pairs(seed=None), pairs(seed=None, shuffle=shuffle)
-    key = "image" if shuffle == "images" else "sentences"
-    other = "sentences" if shuffle == "images" else "image"
-    for n in range(6):
-        assert not np.array_equal(plain[n][key], control[n][key])
-        assert np.array_equal(plain[n][other], control[n][other])
+    plain, control = (
+        [(item["image"].numpy(), item["text"].sentences) for item in map(pairs(None, name).__getitem__, range(6))]
+        for name in ("", shuffle)
+    )
+    moved, kept = (0, 1) if shuffle == "images" else (1, 0)
+    for before, after in zip(plain, control, strict=True):
+        assert not np.array_equal(before[moved], after[moved])
+        assert np.array_equal(before[kept], after[kept])
 
 
 def pairs(seed: int | None = 3, shuffle: str = "") -> PairDataset:
@@ -154,8 +159,8 @@ def pairs(seed: int | None = 3, shuffle: str = "") -> PairDataset:
     stored = [
         Stored(Case(Path(f"{n}"), f"s{n}", "train"), image, empty, np.zeros(0, bool)) for n, image in enumerate(images)
     ]
-    sentences = [rng.normal(size=(1 + n % 3, 5)).astype(np.float32) for n in range(6)]
-    return PairDataset(stored, sentences, (8, 8, 8), seed, shuffle)
+    texts = [Text(rng.normal(size=(1 + n % 3, 5)).astype(np.float32)) for n in range(6)]
+    return PairDataset(stored, texts, (8, 8, 8), seed, shuffle)
 
 
 Change = Callable[[list[Any]], list[Any]]
@@ -195,7 +200,7 @@ def test_settings_that_make_no_sense(change: str, message: str) -> None:
 
 
 def test_recipes_by_size_and_unknown_ones() -> None:
-    for method in ("gtgm", "t3d"):
+    for method in ("gtgm", "t3d", "mg3d"):
         for path in RECIPES.glob(f"{method}-*.yaml"):
             assert load_pretrain_config(method, path).method == method
     with pytest.raises(UsageError, match="is for t3d, not for gtgm"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vlp3d_core.model.fusion import TextFusion
+from vlp3d_core.model.fusion import Fusion, ImageAnswer
 from vlp3d_core.train.losses.restoration import corrupt, restoration
 
 
@@ -57,14 +57,24 @@ def test_a_toy_learns_to_restore_and_not_from_another_image(shuffled: bool) -> N
 
 def test_fusion_sees_both_and_ignores_padding() -> None:
     torch.manual_seed(0)
-    fusion = TextFusion(6, 10, width=16)
-    coarse, words = torch.randn(2, 6, 2, 3, 2), torch.randn(2, 4, 10)
+    fusion = Fusion(6, 10, width=16)
+    tokens, words = torch.randn(2, 12, 6), torch.randn(2, 4, 10)
     mask = torch.tensor([[1.0, 1, 0, 0], [1, 1, 1, 1]])
-    out = fusion(coarse, words, mask)
+    out = fusion(tokens, words, mask)
     assert out.shape == (2, 12, 16)
     other = words.clone()
     other[0, 2:] = 99.0
-    assert torch.allclose(fusion(coarse, other, mask), out, atol=1e-5), "padding says nothing"
+    assert torch.allclose(fusion(tokens, other, mask), out, atol=1e-5), "padding says nothing"
     other[0, 0] += 1
-    assert not torch.allclose(fusion(coarse, other, mask)[0], out[0], atol=1e-3)
-    assert not torch.allclose(fusion(coarse + 1, words, mask), out, atol=1e-3)
+    assert not torch.allclose(fusion(tokens, other, mask)[0], out[0], atol=1e-3)
+    assert not torch.allclose(fusion(tokens + 1, words, mask), out, atol=1e-3)
+
+
+def test_an_answer_has_its_content_from_the_image_alone() -> None:
+    torch.manual_seed(0)
+    answer = ImageAnswer(6, 10, width=16)
+    flat = torch.randn(2, 1, 6).expand(2, 12, 6)  # an image that is the same everywhere answers all questions alike
+    one, other = (answer(flat, torch.randn(2, 4, 10)) for _ in range(2))
+    assert torch.allclose(one, other, atol=1e-5) and torch.allclose(one[:, 0], one[:, 3], atol=1e-5)
+    tokens = torch.randn(2, 12, 6)
+    assert not torch.allclose(answer(tokens, torch.randn(2, 4, 10)), answer(tokens, torch.randn(2, 4, 10)), atol=1e-3)

@@ -16,12 +16,13 @@ MOST = 32
 
 def report_vectors(reports: Sequence[str], encoder: TextEncoder) -> list[NDArray[np.float32]]:
     """One (S, T) array a report, S of 1 to `MOST`; a heading alone is no sentence. Equal sentences are encoded once."""
-    split = [_sentences(report) for report in reports]
+    split = [report_sentences(report) for report in reports]
     unique = sorted({sentence for sentences in split for sentence in sentences})
     vectors = dict(zip(unique, encoder.encode(unique), strict=True))
     return [np.stack([vectors[s] for s in sentences]) for sentences in split]
 
 
-def _sentences(report: str) -> list[str]:
+def report_sentences(report: str) -> list[str]:
+    """The sentences of a report that are used, one at least."""
     found = [s for s in split_sentences(report) if not s.endswith(":")]
     return found[:MOST] or [report.strip() or "-"]
