@@ -78,8 +78,8 @@ class MG3D(PairModule):
     def _hidden(self, image: Tensor, sentences: Tensor, mask: Tensor, generator: Generator) -> Tensor:
         spoiled, hidden = hide_blocks(image, generator, self.model.stride)
         coarse = self.model.encoder(spoiled)[-1].float()
-        tokens = self.fusion(image_tokens(coarse), sentences, mask).transpose(1, 2).unflatten(2, coarse.shape[2:])
-        return masked_image(self.restore(tokens), image, hidden)
+        restored = self.restore(self.fusion(image_tokens(coarse), sentences, mask), coarse.shape[2:])
+        return masked_image(restored, image, hidden)
 
     def _spoken(self, image: Tensor, tokens: Tensor, mask: Tensor, generator: Generator) -> dict[str, Tensor]:
         """MLM and SAL on some sentences of each report."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 
-class Restorer(nn.Sequential):
-    """Tokens at the coarsest grid → an image at the finest one, doubling the grid with halved channels each time.
+class Restorer(nn.Module):
+    """Each token becomes the block of voxels that it stands for, by one linear layer (SimMIM, Xie et al. 2022).
 
-    No skip connections: they would carry the image around the tokens.
+    A deeper decoder restores no better representations there, and would cost as much as the encoder.
 
     Args:
-        width: channels of the tokens.
-        stride: edge in voxels that one token stands for.
+        width: of the tokens.
+        stride: edge of a block in voxels.
     """
 
     def __init__(self, width: int, stride: int) -> None:
-        layers: list[Any] = []
-        while stride > 1:
-            layers += [nn.ConvTranspose3d(width, max(width // 2, 8), 2, stride=2), nn.GELU()]
-            width, stride = max(width // 2, 8), stride // 2
-        super().__init__(*layers, nn.Conv3d(width, 1, 3, padding=1), nn.Tanh())
+        super().__init__()
+        self.stride = stride
+        self.block = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, stride**3), nn.Tanh())
+
+    def forward(self, tokens: Tensor, grid: Sequence[int]) -> Tensor:
+        """(B, I·J·K, width) tokens of a grid (I, J, K) → (B, 1, I·stride, J·stride, K·stride), in [-1, 1]."""
+        (i, j, k), n = grid, self.stride
+        blocks = self.block(tokens).view(-1, i, j, k, n, n, n)
+        return blocks.permute(0, 1, 4, 2, 5, 3, 6).reshape(-1, 1, i * n, j * n, k * n)

@@ -29,7 +29,7 @@ class T3D(PairModule):
 
     * clip: symmetric InfoNCE between the volume's and the report's vector;
     * tcl: `½[CE(S) + CE(Sᵀ)]`, `S = cos(W·LN(pool h(x, r)), W'·LN(pool h(x', r))) / 0.7` for crops x, x' of a study;
-    * tir: `mean |dec(h(x̃, r)) − x|` for both crops, x̃ a spoiled x;
+    * tir: `mean |dec(h(x̃, r)) − x|` for both crops, x̃ a spoiled x, which then stands for x in the other terms;
     * tma: views of one study agree after the report was injected into their tokens; the other view is a fixed target
       (Chen and He 2021), so nothing has to be told from a study with the same report.
     """
@@ -42,24 +42,25 @@ class T3D(PairModule):
         self.restore = Restorer(WIDTH, self.model.stride)
 
     def losses(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        one, other = self.views(batch, generator)
+        images = self.views(batch, generator)
         wanted = self.config.objectives
+        # One pass over each crop serves all terms: what is to be restored comes spoiled to the others, too.
+        seen = [corrupt(x, generator) if "tir" in wanted else x for x in images]
+        maps = [self.model.encoder(x)[-1].float() for x in seen]
+        fused = [self._fuse(m, batch) for m in maps]
         terms: dict[str, Tensor] = {}
-        maps = [self.model.encoder(x)[-1].float() for x in (one, other)]
         if "clip" in wanted:
             text = self.model.text(batch["sentences"], batch["mask"])
-            terms["clip"] = torch.stack(
-                [info_nce(self.model.pooled(m), text, self.config.temperature) for m in maps]
-            ).mean()
-        if {"tcl", "tma"} & set(wanted):
-            fused = [self._fuse(m, batch) for m in maps]
+            each = [info_nce(self.model.pooled(m), text, self.config.temperature) for m in maps]
+            terms["clip"] = torch.stack(each).mean()
         if "tcl" in wanted:
             a, b = (head(h.mean(1)) for head, h in zip(self.heads, fused, strict=True))
             terms["tcl"] = info_nce(a, b, TCL_TEMPERATURE)
         if "tma" in wanted:
             terms["tma"] = (self._agree(fused[0], fused[1]) + self._agree(fused[1], fused[0])) / 2
         if "tir" in wanted:
-            terms["tir"] = torch.stack([self._restored(x, batch, generator) for x in (one, other)]).mean()
+            restored = [self.restore(h, m.shape[2:]) for h, m in zip(fused, maps, strict=True)]
+            terms["tir"] = torch.stack([restoration(r, x) for r, x in zip(restored, images, strict=True)]).mean()
         return terms
 
     def _fuse(self, coarse: Tensor, batch: Batch) -> Tensor:
@@ -71,8 +72,3 @@ class T3D(PairModule):
         """1 − cosine between what is predicted from one view's pooled tokens and the other's, which stand still."""
         predicted, target = self.predict(one.mean(1)), other.mean(1).detach()
         return (1 - cosine_similarity(predicted, target, dim=1)).mean()
-
-    def _restored(self, images: Tensor, batch: Batch, generator: Generator) -> Tensor:
-        coarse = self.model.encoder(corrupt(images, generator))[-1].float()
-        tokens = self._fuse(coarse, batch).transpose(1, 2).unflatten(2, coarse.shape[2:])
-        return restoration(self.restore(tokens), images)

@@ -8,6 +8,7 @@ from torch import nn
 
 from vlp3d_core.model.fusion import Fusion, ImageAnswer
 from vlp3d_core.train.losses.restoration import corrupt, restoration
+from vlp3d_core.train.restorer import Restorer
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -53,6 +54,18 @@ def test_a_toy_learns_to_restore_and_not_from_another_image(shuffled: bool) -> N
     error = restoration(net(corrupt(source, generator(5))), test).item()
     plain = test.abs().mean().item()  # what answering 0 everywhere costs
     assert (error > 0.9 * plain) if shuffled else (error < 0.5 * plain)
+
+
+def test_a_token_becomes_its_own_block() -> None:
+    """Changing one token changes the voxels that it stands for and no others."""
+    torch.manual_seed(0)
+    restorer = Restorer(5, 4)
+    tokens = torch.randn(2, 3 * 2 * 4, 5)
+    before = restorer(tokens, (3, 2, 4))
+    assert before.shape == (2, 1, 12, 8, 16)
+    tokens[1, (2 * 2 + 1) * 4 + 3] += 1  # the token at (2, 1, 3)
+    changed = (restorer(tokens, (3, 2, 4)) != before).nonzero()
+    assert changed.amin(0).tolist() == [1, 0, 8, 4, 12] and changed.amax(0).tolist() == [1, 0, 11, 7, 15]
 
 
 def test_fusion_sees_both_and_ignores_padding() -> None:
