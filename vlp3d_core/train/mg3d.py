@@ -52,7 +52,7 @@ class MG3D(PairModule):
         self.restore = Restorer(WIDTH, self.model.stride)
 
     def losses(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        image, _ = self.views(batch, generator)
+        image = self.one_view(batch, generator)
         mask = batch["mask"]
         sentences = (batch["sentences"] - self.model.text_mean) * self.model.text_scale
         coarse = self.model.encoder(image)[-1].float()

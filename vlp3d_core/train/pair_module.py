@@ -46,12 +46,13 @@ class PairModule(pl.LightningModule):
             generator: decides everything random of this step.
         """
 
+    def one_view(self, batch: Batch, generator: Generator) -> Tensor:
+        """A view of each crop, laid out for fast convolutions."""
+        return view(batch["image"], generator).contiguous(memory_format=torch.channels_last_3d)
+
     def views(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Two views of each crop, laid out for fast convolutions."""
-        one, other = (view(batch["image"], generator) for _ in range(2))
-        return one.contiguous(memory_format=torch.channels_last_3d), other.contiguous(
-            memory_format=torch.channels_last_3d
-        )
+        """Two views of each crop."""
+        return self.one_view(batch, generator), self.one_view(batch, generator)
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         # A generator of its own, seeded by the step, so that a resumed run draws what an unbroken one draws.
