@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from Testing.core.cli.conftest import Run
-from vlp3d_core.cli import finetune as command
+from vlp3d_core.cli import training
 from vlp3d_core.model.bundle import read_bundle
 
 engine = pytest.importorskip("vlp3d_core.train.engine")
@@ -112,7 +112,7 @@ def test_a_manifest_that_is_none(vlp3d: Run, out: Path, started: list[dict[str, 
 
 
 def test_training_needs_its_extra(vlp3d: Run, manifest: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "lightning" else object())
+    monkeypatch.setattr(training, "find_spec", lambda name: None if name == "lightning" else object())
     done = vlp3d("finetune", "ct-head-neck", "--manifest", manifest, "--out", out / "run")
     assert done.code == 1
     assert 'pip install "vlp3d-core[train]"' in done.err
