@@ -58,7 +58,7 @@ def pretrain(
     cases = pairs_in(manifest)
     encoder = TextEncoder.load(text_encoder)
     train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
-    _check_numbers(train, validation, config, manifest)
+    _check_cases(train, validation, config, manifest)
     masker = WordMasker(encoder) if config.method == "mg3d" else None
     module = MG3D(config, encoder.dimension, masker) if masker else MODULES[config.method](config, encoder.dimension)
     prepare_run(config, out, resume)
@@ -99,7 +99,13 @@ def _texts(reports: Sequence[str], encoder: TextEncoder, masker: WordMasker | No
     return [Text(v, masker.tokens(report_sentences(r))) for v, r in zip(vectors, reports, strict=True)]
 
 
-def _check_numbers(train: list[Case], validation: list[Case], config: PretrainConfig, manifest: Path) -> None:
+def _check_cases(train: list[Case], validation: list[Case], config: PretrainConfig, manifest: Path) -> None:
+    other = sorted({c.modality for c in (*train, *validation)} - {"", config.modality})
+    if other:
+        raise MedVLPError(
+            f"{manifest} has volumes of {', '.join(other)}, and the recipe is for {config.modality}.",
+            "Leave them out, or set modality, normalisation and spacing for them.",
+        )
     if len(train) < config.batch:
         raise MedVLPError(
             f"{manifest} has {len(train)} pairs for training, fewer than a batch of {config.batch}.",

@@ -170,6 +170,7 @@ Change = Callable[[list[Any]], list[Any]]
     ("change", "message"),
     [
         (lambda cases: [replace(c, report="") for c in cases], "No volume .* has a report"),
+        (lambda cases: [replace(c, modality="MR") for c in cases], "has volumes of MR, and the recipe is for CT"),
         (lambda cases: [c for c in cases if c.split != "validation"], "has 0 pairs for validation"),
         (lambda cases: [c for c in cases if c.split != "train"] + cases[:2], "has 2 pairs for training, fewer than"),
     ],
