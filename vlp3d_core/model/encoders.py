@@ -10,6 +10,7 @@ from monai.networks.blocks.dynunet_block import UnetResBlock
 from torch import Tensor, nn
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.model.recompute import run_stage
 
 
 class Encoder(Protocol):
@@ -18,10 +19,12 @@ class Encoder(Protocol):
     Attributes:
         channels: channels of each feature map, finest first.
         stride: edge length in voxels that one element of the coarsest map stands for; inputs are multiples of it.
+        recompute: whether the stages forget their activations in training, see `model.recompute`.
     """
 
     channels: tuple[int, ...]
     stride: int
+    recompute: bool
 
     def __call__(self, image: Tensor) -> list[Tensor]:
         """(B, 1, I, J, K) → feature maps (B, channels[s], I/2^s, J/2^s, K/2^s)."""
@@ -38,6 +41,7 @@ class ResidualUNetEncoder(nn.Module):
     def __init__(self, channels: Sequence[int] = (16, 32, 64, 96, 128)) -> None:
         super().__init__()
         self.channels = tuple(channels)
+        self.recompute = False
         self.stride = 2 ** (len(self.channels) - 1)
         before = (1, *self.channels[:-1])
         self.stages = nn.ModuleList(
@@ -48,7 +52,7 @@ class ResidualUNetEncoder(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         features = []
         for stage in self.stages:
-            image = stage(image)
+            image = run_stage(stage, image, self.recompute)
             features.append(image)
         return features
 
@@ -68,7 +72,6 @@ class SwinUNETREncoder(nn.Module):
         depths: Sequence[int] = (2, 2, 2, 2),
         heads: Sequence[int] = (3, 6, 12, 24),
         window: int = 7,
-        checkpointing: bool = False,
     ) -> None:
         # Imported here: all of MONAI's networks come with it, which the default encoder would pay for at every start.
         from monai.networks.blocks.unetr_block import UnetrBasicBlock
@@ -78,12 +81,14 @@ class SwinUNETREncoder(nn.Module):
         self.channels = (feature_size, *(feature_size * 2**n for n in range(5)))
         self.stride = 32
         self.fine = UnetrBasicBlock(3, 1, feature_size, kernel_size=3, stride=1, norm_name="instance", res_block=True)
-        self.swin = SwinTransformer(
-            1, feature_size, (window,) * 3, (2,) * 3, list(depths), list(heads), use_checkpoint=checkpointing
-        )
+        self.swin = SwinTransformer(1, feature_size, (window,) * 3, (2,) * 3, list(depths), list(heads))
+        self.recompute = False
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        return [self.fine(image), *self.swin(image)]
+        for module in self.swin.modules():
+            if hasattr(module, "use_checkpoint"):  # its blocks can forget theirs by themselves
+                module.use_checkpoint = self.recompute
+        return [run_stage(self.fine, image, self.recompute), *self.swin(image)]
 
 
 class ResNet50Encoder(nn.Module):
@@ -99,6 +104,7 @@ class ResNet50Encoder(nn.Module):
         super().__init__()
         planes = [width * 2**n for n in range(4)]
         self.channels = (width // 2, width, *(4 * p for p in planes))
+        self.recompute = False
         self.stride = 32
         self.fine = UnetResBlock(3, 1, width // 2, kernel_size=3, stride=1, norm_name="batch")
         self.net = ResNet(
@@ -108,10 +114,10 @@ class ResNet50Encoder(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         net = self.net
         half = net.act(net.bn1(net.conv1(image)))
-        features = [self.fine(image), half]
+        features = [run_stage(self.fine, image, self.recompute), half]
         x = net.maxpool(half)
         for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
-            x = layer(x)
+            x = run_stage(layer, x, self.recompute)
             features.append(x)
         return features
 

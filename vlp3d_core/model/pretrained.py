@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
@@ -47,10 +49,10 @@ class Pretrained:
         return Normalisation.from_json(self.card["normalisation"])
 
 
-def save_pretrained(folder: Path, model: AlignmentModel, card: dict[str, Any]) -> None:
-    """Write weights, then the card with their hash; each replaces the former in one step."""
+def save_pretrained(folder: Path, weights: Mapping[str, Tensor], card: dict[str, Any]) -> None:
+    """Write the weights of an `AlignmentModel`, then the card with their hash; each replaces the former in one step."""
     with replacing(folder / WEIGHTS) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, temporary)
+        save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, temporary)
     with replacing(folder / CARD) as temporary:
         full = {**card, "sha256": sha256_of(folder / WEIGHTS)}
         temporary.write_text(json.dumps(full, indent=1), encoding="utf-8")

@@ -15,7 +15,27 @@ from safetensors.torch import save_file
 from vlp3d_core.errors import Cancelled, MedVLPError
 from vlp3d_core.files import replacing
 from vlp3d_core.progress import Cancel, Progress
+from vlp3d_core.train.checkpoints import step_ends
 from vlp3d_core.train.finetune import TextQueriedSegmentation
+from vlp3d_core.train.stop import StopRequest
+
+
+class Ended(Callback):
+    """Keeps the weights that a run ends with, averaged ones if there are, whole whatever the strategy.
+
+    It must stand after the averaging callback.
+
+    Attributes:
+        weights: of `module.model`; empty in all processes but the first where each has a part only.
+    """
+
+    def __init__(self) -> None:
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        whole = trainer.strategy.lightning_module_state_dict()
+        self.weights = {k.removeprefix("model."): v for k, v in whole.items() if k.startswith("model.")}
+
 
 # Lightning finds a callback's state in a checkpoint by the name of its class: renaming one breaks resuming.
 
@@ -46,6 +66,8 @@ class BestWeights(Callback):
             )
         if score > self.best:
             self.best = score
+            if not trainer.is_global_zero:  # all have validated on everything, and found the same
+                return
             with replacing(self.path) as temporary:
                 state = {k: v.contiguous() for k, v in pl_module.model.state_dict().items()}
                 save_file(state, temporary, metadata={"step": str(trainer.global_step), "val_dice": f"{score:.5f}"})
@@ -61,24 +83,40 @@ class BestWeights(Callback):
 class StopAtStepEnd(Callback):
     """Saves a checkpoint and leaves when asked to, between two steps, where nothing is half done.
 
-    It must stand after the averaging callback. A request during validation waits for the next step: in between, the
-    averaged and the raw weights have changed places.
+    All processes leave together: when one was asked, all were. It must stand after the averaging callback. A request
+    during validation waits for the next step: in between, the averaged and the raw weights have changed places.
     """
 
     def __init__(self, checkpoint: Path, cancel: Cancel) -> None:
         self.checkpoint, self.cancel = checkpoint, cancel
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        if self.cancel() and trainer.global_step < trainer.max_steps:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if isinstance(self.cancel, StopRequest):
+            self.cancel.listen()  # Lightning has put a handler of its own in front, which leaves without a checkpoint
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        if not step_ends(trainer, batch_index=rest[-1]):
+            return
+        asked = self.cancel()
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if asked and trainer.global_step < trainer.max_steps:
             trainer.save_checkpoint(self.checkpoint)
             raise Stopped(trainer.global_step)
 
 
 class Stopped(Cancelled):
-    """The run was stopped on request and can go on."""
+    """The run was stopped on request and can go on.
 
-    def __init__(self, step: int) -> None:
-        super().__init__(f"The state after step {step} is saved; the same command with --resume goes on from there.")
+    Args:
+        step: the last one that was done.
+        more: what else there is to say.
+    """
+
+    def __init__(self, step: int, more: str = "") -> None:
+        saved = f"The state after step {step} is saved; the same command with --resume goes on from there."
+        super().__init__(f"{saved} {more}".strip())
+        self.step = step
 
 
 class ShowProgress(Callback):

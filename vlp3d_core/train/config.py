@@ -49,6 +49,7 @@ class FinetuneConfig(RunSettings):
     def __post_init__(self) -> None:
         """Raises UsageError for a value that makes no sense."""
         super().__post_init__()
+        require(self.strategy != "fsdp", "strategy", "can be fsdp in pretraining only")
         for name in ("dimension", "text_rank", "label_fraction"):
             require(getattr(self, name) > 0, name, "must be above 0")
         require(self.label_fraction <= 1, "label_fraction", "must not be above 1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from safetensors.torch import load_file
 
-from vlp3d_core.model.bundle import Bundle, write_bundle
+from vlp3d_core.model.bundle import Bundle, read_bundle, write_bundle
 from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.text.encoder import TextEncoder
@@ -19,6 +19,7 @@ from vlp3d_core.train.data import PatchDataset
 from vlp3d_core.train.finetune import TextQueriedSegmentation
 from vlp3d_core.train.loaders import Loaders, WholeVolumes
 from vlp3d_core.train.mirror import mirror_pairs
+from vlp3d_core.train.processes import first_then_all
 from vlp3d_core.train.queries import query_texts
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.start_from import start_from
@@ -79,8 +80,14 @@ def finetune(
         preprocess(cases, out / "cache", config.concepts, config.spacing, normalisation, progress) for cases in chosen
     )
     extras = Extras((BestWeights(out / BEST),), metric="val_dice", label="Dice")
-    patches = PatchDataset(train, config.patch, config.steps * config.batch, mirror_pairs(config.concepts), config.seed)
+    length = config.steps * config.items_a_step
+    patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
     loaders = Loaders(config, patches, WholeVolumes(validation))
     fit(config, module, loaders, out, resume, progress, cancel, extras)
-    module.model.load_state_dict(load_file(out / BEST))
-    return write_bundle(out / "bundle", module.model, texts.prototypes, card)
+
+    def finish() -> None:
+        module.model.load_state_dict(load_file(out / BEST))
+        write_bundle(out / "bundle", module.model, texts.prototypes, card)
+
+    first_then_all(config, finish)
+    return read_bundle(out / "bundle")

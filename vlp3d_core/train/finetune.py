@@ -10,9 +10,11 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.errors import UsageError
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.train.config import FinetuneConfig
+from vlp3d_core.train.diverged import check_loss
+from vlp3d_core.train.draws import draws
 from vlp3d_core.train.losses.partial_segmentation import partial_dice_bce
 from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.queries import QueryTexts
@@ -35,27 +37,21 @@ class TextQueriedSegmentation(pl.LightningModule):
         self.model = VisionLanguageModel(
             config.encoder, config.encoder_options, config.dimension, texts.prototypes.shape[1], config.text_rank
         ).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.model.encoder.recompute = config.activation_checkpointing
         if any(n % self.model.stride for n in config.patch):
             raise UsageError(f"The setting patch must have multiples of {self.model.stride}.", "Correct the recipe.")
         self.dice: list[Tensor] = []
 
-    def training_step(self, batch: dict[str, Any], step: int) -> Tensor:
-        # A generator of its own, seeded by the step, so that a resumed run draws what an unbroken one draws.
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.global_step)
-        text = self.texts.draw(generator).to(self.device)
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        text = self.texts.draw(draws(self, self.config, index)).to(self.device)
         image = batch["image"].contiguous(memory_format=torch.channels_last_3d)
         logits = self.model(image, text).float()
         loss = partial_dice_bce(logits, one_hot(batch["label"], len(self.config.concepts)), batch["known"])
-        if not torch.isfinite(loss):
-            raise MedVLPError(
-                f"Training diverged: the loss of step {self.global_step} is {loss.item()} "
-                f"(subjects {', '.join(batch['subject'])}).",
-                "Check these volumes, or start a new run with a lower learning_rate.",
-            )
+        check_loss(self, loss, batch["subject"])
         self.log("loss", loss, batch_size=len(image))
         return loss
 
-    def validation_step(self, batch: dict[str, Any], step: int) -> None:
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
         image, label, known = (batch[key] for key in ("image", "label", "known"))
         decided = decide(self.model(pad_to(image, self.model.stride), self.texts.prototypes.to(self.device)).float())
         decided = decided[tuple(slice(0, n) for n in label.shape)]

@@ -33,13 +33,16 @@ class WholeVolumes(Dataset[dict[str, Any]]):
 
 
 class Loaders(pl.LightningDataModule):
-    """One epoch is the whole run: step n takes items n·batch to (n + 1)·batch − 1 of `items`.
+    """One epoch is the whole run: step n takes items n·N to (n + 1)·N − 1 of `items`, N being `run.items_a_step`.
+
+    Process r of p takes every p-th of them from the r-th on, so that the batches which p processes see together hold
+    what one process with p times the batch would see.
 
     Lightning counts on from the checkpoint's step but starts every loader at its beginning. It asks for the loader
     after it has restored the step, so the loader can begin where the run was.
 
     Args:
-        run: batch, steps and workers.
+        run: batch, accumulate, devices, nodes, steps and workers.
         items: as many as the run takes; item n is the same whatever was read before.
         validation: what is validated on, `together` a batch.
         collate: joins items into a batch; None joins tensors of equal shape.
@@ -58,12 +61,14 @@ class Loaders(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         assert self.trainer is not None
-        first = self.trainer.global_step * self.run.batch
+        assert self.trainer.world_size == self.run.processes
+        first = self.trainer.global_step * self.run.items_a_step
+        last = first + self.run.steps * self.run.items_a_step
         # As long as from the beginning: Lightning compares the length with the steps since the beginning.
         return DataLoader(
             self.items,
             self.run.batch,
-            sampler=range(first, first + self.run.steps * self.run.batch),
+            sampler=range(first + self.trainer.global_rank, last, self.run.processes),
             num_workers=self.run.workers,
             persistent_workers=self.run.workers > 0,
             worker_init_fn=default_signals,

@@ -9,9 +9,11 @@ import lightning.pytorch as pl
 import torch
 from torch import Generator, Tensor
 
-from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.errors import UsageError
 from vlp3d_core.model.alignment import AlignmentModel
 from vlp3d_core.model.encoders import channels_last
+from vlp3d_core.train.diverged import check_loss
+from vlp3d_core.train.draws import draws
 from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.pretrain_config import PretrainConfig
 from vlp3d_core.train.spread import effective_rank
@@ -33,6 +35,7 @@ class PairModule(pl.LightningModule):
         super().__init__()
         self.config = config
         self.model = AlignmentModel(config.encoder, config.encoder_options, text_dimension, config.dimension)
+        self.model.encoder.recompute = config.activation_checkpointing
         channels_last(self.model)
         if any(n % self.model.stride for n in config.patch):
             raise UsageError(f"The setting patch must have multiples of {self.model.stride}.", "Correct the recipe.")
@@ -54,24 +57,16 @@ class PairModule(pl.LightningModule):
         """Two views of each crop."""
         return self.one_view(batch, generator), self.one_view(batch, generator)
 
-    def training_step(self, batch: Batch, step: int) -> Tensor:
-        # A generator of its own, seeded by the step, so that a resumed run draws what an unbroken one draws.
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.global_step)
-        terms = self.losses(batch, generator)
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        terms = self.losses(batch, draws(self, self.config, index))
         loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            parts = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-            raise MedVLPError(
-                f"Training diverged: the loss of step {self.global_step} is {loss.item()} ({parts}; "
-                f"subjects {', '.join(batch['subject'])}).",
-                "Check these volumes, or start a new run with a lower learning_rate.",
-            )
+        check_loss(self, loss, batch["subject"], terms)
         self.log_dict(
             {"loss": loss.detach(), **{k: v.detach() for k, v in terms.items()}}, batch_size=len(batch["image"])
         )
         return loss
 
-    def validation_step(self, batch: Batch, step: int) -> None:
+    def validation_step(self, batch: Batch, index: int) -> None:
         image = batch["image"].contiguous(memory_format=torch.channels_last_3d)
         self._vectors.append((self.model.image(image), self.model.text(batch["sentences"], batch["mask"])))
 

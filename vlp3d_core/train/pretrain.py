@@ -23,6 +23,7 @@ from vlp3d_core.train.mg3d import MG3D
 from vlp3d_core.train.pair_module import PairModule
 from vlp3d_core.train.pairs import PairDataset, Text, join
 from vlp3d_core.train.pretrain_config import PretrainConfig
+from vlp3d_core.train.processes import first_then_all
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.store import Stored, preprocess
 from vlp3d_core.train.t3d import T3D
@@ -73,8 +74,10 @@ def pretrain(
     items = PairDataset(stored(train), texts[0], config.patch, config.seed, config.shuffle)
     held_out = PairDataset(stored(validation), texts[1], config.patch, None)
     loaders = Loaders(config, items, held_out, config.batch, join)
-    fit(config, module, loaders, out, resume, progress, cancel, Extras(metric="val_recall10", label="Recall@10"))
-    save_pretrained(out, module.model, _card(config, encoder, manifest, len(train)))
+    extras = Extras(metric="val_recall10", label="Recall@10")
+    weights = fit(config, module, loaders, out, resume, progress, cancel, extras)
+    card = _card(config, encoder, manifest, len(train))
+    first_then_all(config, lambda: save_pretrained(out, weights, card))
     return load_pretrained(out)
 
 
@@ -106,10 +109,11 @@ def _check_cases(train: list[Case], validation: list[Case], config: PretrainConf
             f"{manifest} has volumes of {', '.join(other)}, and the recipe is for {config.modality}.",
             "Leave them out, or set modality, normalisation and spacing for them.",
         )
-    if len(train) < config.batch:
+    together = config.batch * config.processes
+    if len(train) < together:
         raise MedVLPError(
-            f"{manifest} has {len(train)} pairs for training, fewer than a batch of {config.batch}.",
-            f"Add volumes with reports, or set batch={max(2, len(train))}.",
+            f"{manifest} has {len(train)} pairs for training, fewer than a batch of {together}.",
+            f"Add volumes with reports, or set batch={max(2, len(train) // config.processes)}.",
         )
     if len(validation) < 2:
         raise MedVLPError(

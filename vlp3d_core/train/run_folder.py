@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
+from torch import Tensor
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
 from vlp3d_core.progress import Cancel, Progress
+from vlp3d_core.train.callbacks import Ended, Stopped
+from vlp3d_core.train.processes import leads
 from vlp3d_core.train.settings import RunSettings
+from vlp3d_core.train.slurm import requeue
 from vlp3d_core.train.stop import stop_on_signals
 from vlp3d_core.train.trainer import BEST, LAST, Extras, make_trainer
 
 SETTINGS = "config.json"
-FREE = ("steps", "validate_every", "workers", "precision")
+FREE = ("steps", "validate_every", "workers", "precision", "activation_checkpointing", "checkpoint_minutes")
 """Settings that may change when a run is resumed; with any other one changed it would be another run."""
 
 
@@ -29,15 +35,25 @@ def fit(
     progress: Progress,
     cancel: Cancel,
     extras: Extras,
-) -> None:
-    """Train from the beginning or the last checkpoint; Ctrl-C and SIGTERM stop it between two steps, with one."""
+) -> dict[str, Tensor]:
+    """Train from the beginning or the last checkpoint; Ctrl-C and SIGTERM stop it between two steps, with one.
+
+    Returns:
+        the weights of `module.model` at the end, see `Ended`.
+    """
     with stop_on_signals(cancel) as stop:
-        trainer = make_trainer(settings, out, extras, progress, stop, resume)
+        ended = Ended()
+        trainer = make_trainer(settings, out, replace(extras, last=(ended,)), progress, stop, resume)
         try:
             # weights_only: a checkpoint holds tensors, numbers and texts; nothing is unpickled.
             trainer.fit(module, datamodule=loaders, ckpt_path=str(out / LAST) if resume else None, weights_only=True)
         except SystemExit as left:  # how Lightning answers an impatient second Ctrl-C
             raise KeyboardInterrupt from left
+        except Stopped as stopped:
+            if stop.job and signal.SIGINT not in stop.received and stop.received and leads(settings):
+                raise Stopped(stopped.step, requeue(stop.job)) from None
+            raise
+    return ended.weights
 
 
 def prepare_run(run: RunSettings, out: Path, resume: bool, free: Collection[str] = ()) -> None:
@@ -59,6 +75,8 @@ def prepare_run(run: RunSettings, out: Path, resume: bool, free: Collection[str]
             )
     elif (out / LAST).exists():
         raise MedVLPError(f"{out} already holds a run.", "Go on with --resume, or choose another folder.")
+    if not leads(run):
+        return
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
         (out / BEST).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from vlp3d_core.errors import UsageError
 
 RECIPES = Path(str(files("vlp3d_core"))) / "train" / "recipes"
 PRECISIONS = ("auto", "bf16-mixed", "16-mixed", "32-true", "bf16-true")
+STRATEGIES = ("auto", "ddp", "fsdp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +24,21 @@ class RunSettings:
     Attributes:
         spacing, normalisation, modality: what the network wants to see.
         encoder, encoder_options: the image encoder, see `model.encoders`.
-        patch, batch, steps, validate_every: one step is one batch of patches.
+        patch, batch, steps, validate_every: one step is one change of the weights.
+        accumulate: batches a step, one after the other, whose gradients are averaged: memory for one of them is enough.
+            A contrastive loss still tells a pair only from those of its own batch.
         learning_rate, weight_decay, warmup: AdamW with linear warm-up and cosine decay to zero.
+        clip_norm: a step's gradient is shortened to this length; 0 leaves it alone.
         ema: decay of the averaged weights, which are the ones that are validated and kept; 0 switches it off.
         precision: Lightning's name; "auto" is "bf16-mixed" where the hardware computes in bfloat16 (several times
             faster) and "32-true" elsewhere (emulated bfloat16 is a hundred times slower).
-        workers: data-loading processes.
+        activation_checkpointing: forget what the encoder's stages computed and compute it again for the gradient: about
+            a third more time for a fraction of the memory.
+        checkpoint_minutes: write a checkpoint that often, besides those at each validation; 0 leaves it at those.
+        devices, nodes: processes on each computer (one a GPU), and computers. A batch is that of one process: two
+            processes with a batch of 8 train as one with 16 would.
+        strategy: "ddp" keeps the whole model in each process, "fsdp" (CUDA) shares it out; "auto" is "ddp".
+        workers: data-loading processes, for each process that trains.
         seed: of weights, patches and augmentation.
     """
 
@@ -41,24 +51,46 @@ class RunSettings:
     batch: int = 4
     steps: int = 1000
     validate_every: int = 250
+    accumulate: int = 1
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: int = 50
+    clip_norm: float = 1.0
     ema: float = 0.0
     precision: str = "auto"
+    activation_checkpointing: bool = False
+    checkpoint_minutes: float = 30.0
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
     workers: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that makes no sense."""
-        for name in ("batch", "steps", "validate_every", "learning_rate"):
+        for name in ("batch", "steps", "validate_every", "accumulate", "learning_rate", "devices", "nodes"):
             require(getattr(self, name) > 0, name, "must be above 0")
-        for name in ("weight_decay", "warmup", "ema", "workers", "seed"):
+        for name in ("weight_decay", "warmup", "clip_norm", "ema", "checkpoint_minutes", "workers", "seed"):
             require(getattr(self, name) >= 0, name, "must not be negative")
         require(self.ema < 1, "ema", "must be below 1")
         require(self.precision in PRECISIONS, "precision", f"must be one of {', '.join(PRECISIONS)}")
+        require(self.strategy in STRATEGIES, "strategy", f"must be one of {', '.join(STRATEGIES)}")
+        if self.strategy == "fsdp":
+            require(self.processes > 1, "strategy", "can be fsdp for more than one process only; see devices")
+            require(not self.ema, "ema", "must be 0 with the strategy fsdp: no process has all weights to average")
+            require(not self.clip_norm, "clip_norm", "must be 0 with the strategy fsdp: Lightning cannot clip there")
         require(min(self.spacing) > 0, "spacing", "must be above 0")
         require(min(self.patch) > 0, "patch", "must be above 0")
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.devices * self.nodes
+
+    @property
+    def items_a_step(self) -> int:
+        """Of all processes."""
+        return self.batch * self.accumulate * self.processes
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, as a run folder and a model card keep them."""

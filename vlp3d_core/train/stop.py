@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from vlp3d_core.progress import Cancel
+from vlp3d_core.train.slurm import job_id
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+class StopRequest:
+    """A `Cancel` that says yes after a signal, too.
+
+    A second one interrupts at once; within a SLURM job only Ctrl-C does that, for SLURM may send several.
+
+    Attributes:
+        received: the signals so far.
+        job: the SLURM job that may be queued again; None where there is none.
+    """
+
+    def __init__(self, cancel: Cancel) -> None:
+        self.cancel, self.received = cancel, list[int]()
+        self.signals = [signal.SIGINT, signal.SIGTERM]
+        self.job = job_id()
+        if self.job:
+            self.signals.append(signal.SIGUSR1)
+
+    def __call__(self) -> bool:
+        return bool(self.received) or self.cancel()
+
+    def listen(self) -> None:
+        """Take the signals, whoever has them; only the main thread may, elsewhere `cancel` alone counts."""
+        if threading.current_thread() is threading.main_thread():
+            for number in self.signals:
+                signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        again = bool(self.received)
+        self.received.append(number)
+        if again and (number == signal.SIGINT or not self.job):
+            raise KeyboardInterrupt
 
 
 @contextmanager
-def stop_on_signals(cancel: Cancel) -> Iterator[Cancel]:
-    """A `Cancel` that also says yes after one of `SIGNALS`; a second one interrupts at once.
-
-    Only the main thread may handle signals; elsewhere it is `cancel` alone.
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {}
+def stop_on_signals(cancel: Cancel) -> Iterator[StopRequest]:
+    """A `StopRequest` that listens inside of the block."""
+    request = StopRequest(cancel)
+    before = [(number, signal.getsignal(number)) for number in request.signals]
+    request.listen()
     try:
-        for number in SIGNALS:
-            before[number] = signal.signal(number, note)
-    except ValueError:
-        yield cancel
-        return
-    try:
-        yield lambda: bool(received) or cancel()
+        yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before:
+                signal.signal(number, handler or signal.SIG_DFL)
 
 
 def default_signals(worker: int) -> None:
     """For data-loading processes: Ctrl-C is the main process's affair, SIGTERM from it ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if job_id() is not None:  # SLURM sends it to every process of the job
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)

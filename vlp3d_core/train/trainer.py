@@ -1,4 +1,4 @@
-"""The Lightning Trainer of a run: callbacks in their order, logs, checkpoints that are never half written."""
+"""The Lightning Trainer of a run: callbacks in their order, logs, checkpoints, processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from vlp3d_core.errors import MedVLPError
-from vlp3d_core.files import replacing
 from vlp3d_core.model.devices import choose_device
 from vlp3d_core.progress import Cancel, Progress, never, silent
+from vlp3d_core.train.averaging import Averaging
 from vlp3d_core.train.callbacks import ShowProgress, StopAtStepEnd
+from vlp3d_core.train.checkpoints import LAST, WholeCheckpoints, checkpoints
+from vlp3d_core.train.processes import environment_for, leads, strategy_for
 from vlp3d_core.train.settings import RunSettings
+from vlp3d_core.train.sync_norm import SyncedNorms
 
 BEST = "best.safetensors"
-LAST = Path("checkpoints", "last.ckpt")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,12 @@ class Extras:
 
     Attributes:
         first: callbacks that stand before the averaging of weights, and so see the averaged ones at a validation.
+        last: callbacks that stand after it, and so see the averaged ones at the end.
         metric, label: the logged value that the progress shows, and what it calls it.
     """
 
     first: tuple[Callback, ...] = ()
+    last: tuple[Callback, ...] = ()
     metric: str = ""
     label: str = ""
 
@@ -48,38 +50,42 @@ def make_trainer(
     cancel: Cancel = never,
     resume: bool = False,
 ) -> pl.Trainer:
-    """A Trainer that writes into the run folder `out` and nothing to standard output."""
+    """A Trainer that writes into the run folder `out` and nothing to standard output.
+
+    Raises:
+        MedVLPError: the machine cannot run the settings' strategy.
+    """
     every = min(config.validate_every, config.steps)
     # Lightning itself puts ModelCheckpoint last.
     callbacks: list[Callback] = [*extras.first]
     if config.ema:
         # From the first validation at the latest, else that one would see the untrained weights.
         start = min(config.warmup, every - 1)
-        callbacks.append(EMAWeightAveraging(decay=config.ema, update_starting_at_step=start))
+        callbacks.append(Averaging(decay=config.ema, update_starting_at_step=start))
     callbacks += [
-        ShowProgress(progress, extras.metric, extras.label),
+        ShowProgress(progress if leads(config) else silent, extras.metric, extras.label),
         StopAtStepEnd(out / LAST, cancel),
-        ModelCheckpoint(
-            out / LAST.parent,
-            save_last=True,
-            save_top_k=0,
-            every_n_train_steps=every,
-            enable_version_counter=False,
-        ),
+        *extras.last,
+        *checkpoints(out, every, config.checkpoint_minutes),
     ]
+    environment = environment_for(config)
     return pl.Trainer(
         default_root_dir=out,
         accelerator="auto",
-        devices=1,
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy=strategy_for(config),
+        use_distributed_sampler=False,  # `train.loaders` gives each process its share
         precision=cast(Any, precision_for(config.precision)),
         max_steps=config.steps,
-        val_check_interval=every,
+        accumulate_grad_batches=config.accumulate,
+        val_check_interval=every * config.accumulate,  # Lightning counts batches here, not steps
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        gradient_clip_val=1.0,
+        gradient_clip_val=config.clip_norm or None,
         callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
-        logger=[TensorBoardLogger(out, name="", version="tensorboard"), _csv_logger(out, resume)],
+        plugins=[WholeCheckpoints(), SyncedNorms(), *([environment] if environment else [])],
+        logger=[TensorBoardLogger(out, name="", version="tensorboard"), _csv_logger(out, resume and leads(config))],
         log_every_n_steps=min(20, every),
         enable_model_summary=False,
         enable_progress_bar=False,  # Lightning's bar writes to standard output
@@ -93,23 +99,6 @@ def precision_for(name: str) -> str:
     return "bf16-mixed" if choose_device().dtype == torch.bfloat16 else "32-true"
 
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that replace the previous one in one step; a full disk leaves the previous one whole."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            torch.save(checkpoint, temporary)
-
-    def load_checkpoint(self, path: str | Path, *options: Any, **named: Any) -> dict[str, Any]:
-        try:
-            return super().load_checkpoint(path, *options, **named)
-        except Exception as error:  # what a damaged file raises depends on where it is damaged
-            raise MedVLPError(
-                f"The checkpoint {path} cannot be read.", "Start the run anew in another folder."
-            ) from error
-
-
 def quiet() -> None:
     """Keep Lightning's greetings and its advice about other people's code to itself."""
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -121,6 +110,10 @@ def quiet() -> None:
         ".*ended before the epoch ended.*",
         ".*Previous log files in this directory.*",
         ".*Checkpoint directory .* exists and is not empty.*",
+        # Every process validates on everything, so what the first one logs is what all have found.
+        ".*sync_dist=True.*",
+        # Which weights a method leaves out depends on its objectives; the second look costs little.
+        ".*find_unused_parameters=True was specified.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -49,3 +49,34 @@ def test_a_volume_becomes_one_vector(name: str) -> None:
     with torch.inference_mode():
         assert model.image(torch.randn(2, 1, edge, edge, edge)).shape == (2, 16)
         assert model.text(torch.randn(2, 3, 6), torch.ones(2, 3)).shape == (2, 16)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_forgotten_activations_change_neither_gradients_nor_statistics(name: str) -> None:
+    image = torch.randn(2, 1, 32, 32, 32, generator=torch.Generator().manual_seed(1))
+    found = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        encoder = build_encoder(name, **SMALL[name])
+        encoder.recompute = recompute
+        kept = Kept()
+        with kept:
+            loss = sum(f.square().mean() for f in encoder(image))
+        loss.backward()
+        module = cast(torch.nn.Module, encoder)
+        found.append(({k: p.grad for k, p in module.named_parameters()}, dict(module.named_buffers()), kept.bytes))
+    for plain, again in zip(found[0][:2], found[1][:2], strict=True):
+        assert all(torch.equal(plain[k], again[k]) for k in plain)
+    assert found[1][2] < 0.7 * found[0][2], "less is kept for the gradient"
+
+
+class Kept(torch.autograd.graph.saved_tensors_hooks):
+    """Counts what autograd keeps."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        super().__init__(self.keep, lambda tensor: tensor)
+
+    def keep(self, tensor: torch.Tensor) -> torch.Tensor:
+        self.bytes += tensor.nbytes
+        return tensor

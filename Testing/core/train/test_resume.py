@@ -106,6 +106,51 @@ def test_signals_stop_between_two_steps(
     assert losses == pytest.approx({step: unbroken[0][step] for step in (5, 6, 7)}, abs=1e-6)
 
 
+@pytest.mark.parametrize("stop", ["killed", "asked"])
+def test_accumulated_batches_are_resumed_between_steps(
+    manifest: Path, settings: Settings, tmp_path: Path, stop: str
+) -> None:
+    """Three batches a step; the run is left after the second batch of a step, and begins that step anew."""
+    config = settings(accumulate=3, batch=1, checkpoint_minutes=1e-9)
+    with batches() as unbroken:
+        finetune(config, manifest, tmp_path / "unbroken")
+    assert len(unbroken) == 24 and len({round(loss, 6) for loss in unbroken.values()}) > 20
+    with batches() as losses:
+
+        def progress(stage: str, fraction: float) -> None:
+            if stop == "killed" and len(losses) == 17:
+                raise RuntimeError("power cut")
+
+        def cancel() -> bool:
+            return stop == "asked" and len(losses) >= 17
+
+        with pytest.raises((RuntimeError, Stopped), match=r"power cut|after step 6 is saved"):
+            finetune(config, manifest, tmp_path / "run", progress=progress, cancel=cancel)
+        before = len(losses)
+        losses.clear()
+        finetune(config, manifest, tmp_path / "run", resume=True)
+    first = (5, 0) if stop == "killed" else (6, 0)
+    assert min(losses) == first and before == (17 if stop == "killed" else 18)
+    assert losses == pytest.approx({batch: unbroken[batch] for batch in losses}, abs=1e-6)
+    assert same_weights(tmp_path / "run", tmp_path / "unbroken")
+
+
+@contextmanager
+def batches() -> Iterator[dict[tuple[int, int], float]]:
+    """The loss of each batch, by step and place in the step."""
+    losses: dict[tuple[int, int], float] = {}
+    original = TextQueriedSegmentation.training_step
+
+    def step(self: TextQueriedSegmentation, batch: dict[str, Any], index: int) -> torch.Tensor:
+        loss = original(self, batch, index)
+        losses[self.global_step, index % self.config.accumulate] = loss.item()
+        return loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TextQueriedSegmentation, "training_step", step)
+        yield losses
+
+
 def test_a_finished_run_can_be_resumed_to_nothing(
     unbroken: tuple[Any, Path], manifest: Path, settings: Settings
 ) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vlp3d_core.train.losses.gather import gather
+from vlp3d_core.train.losses.gather import gather, same_length
 
 SAME, DIFFERENT = 0.9, 0.6
 
@@ -25,6 +25,7 @@ def sentence_similarity(features: Tensor, sentences: Tensor, mask: Tensor) -> Te
     Returns:
         scalar; 0 where no pair counts.
     """
+    features, sentences, mask = (same_length(x) for x in (features, sentences, mask))
     p, g = (gather(normalize(x.float(), dim=2)).flatten(0, 1) for x in (features, sentences.detach()))
     real = gather(mask).flatten() > 0
     patient = torch.arange(len(real), device=real.device) // mask.shape[1]
