@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.options import fraction, whole
-from vlp3d_core.cli.output import print_json, progress_bar
-from vlp3d_core.cli.training import check_extra, kept, let_words_stand_anywhere
-from vlp3d_core.errors import Cancelled, UsageError
+from vlp3d_core.cli.output import print_json
+from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train
+from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.model.bundle import Bundle
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         "--out", required=True, type=Path, metavar="RUN", help="the run's folder; the model: RUN/bundle"
     )
     parser.add_argument("--init", type=Path, metavar="RUN|BUNDLE", help="start from these weights, where they fit")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.add_argument("--label-fraction", type=fraction, metavar="F", help="use this part of the training subjects")
     parser.add_argument("--seed", type=whole, metavar="N", help="of weights, patches and augmentation")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(recipe, changes)
     _check_paths(args)
     bundle = _train(args, config)
+    if bundle is None:
+        return 0
     if args.json:
         print_json({"run": args.out, "bundle": bundle.folder, "model": bundle.name, "card": bundle.card})
     else:
@@ -80,14 +83,10 @@ def _check_paths(args: argparse.Namespace) -> None:
         raise UsageError(f"{args.out} is a file.", "Give a folder to --out.")
 
 
-def _train(args: argparse.Namespace, config: FinetuneConfig) -> Bundle:
+def _train(args: argparse.Namespace, config: FinetuneConfig) -> Bundle | None:
     from vlp3d_core.train.engine import finetune
 
-    try:
-        with progress_bar(args.json) as progress:
-            return finetune(config, args.manifest, args.out, init=args.init, resume=args.resume, progress=progress)
-    except KeyboardInterrupt:  # before the first step, or a second time
-        raise Cancelled(kept(args.out)) from None
+    return train(args, config, partial(finetune, config, args.manifest, args.out, init=args.init))
 
 
 def _quoted(path: Path) -> str:

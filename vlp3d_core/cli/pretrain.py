@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.options import whole
-from vlp3d_core.cli.output import print_json, progress_bar
-from vlp3d_core.cli.training import check_extra, kept, let_words_stand_anywhere
-from vlp3d_core.errors import Cancelled, UsageError
+from vlp3d_core.cli.output import print_json
+from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train
+from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.model.pretrained import Pretrained
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--recipe", default="small", metavar="SIZE|FILE", help="small (default), base, paper, or a YAML file"
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.add_argument("--seed", type=whole, metavar="N", help="of weights, crops and augmentation")
     parser.add_argument("--json", action="store_true", help="print JSON")
     let_words_stand_anywhere(parser)
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise UsageError(f"{args.out} is a file.", "Give a folder to --out.")
     pretrained = _train(args, config)
+    if pretrained is None:
+        return 0
     if args.json:
         print_json({"run": args.out, "card": pretrained.card})
     else:
@@ -50,11 +53,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _train(args: argparse.Namespace, config: PretrainConfig) -> Pretrained:
+def _train(args: argparse.Namespace, config: PretrainConfig) -> Pretrained | None:
     from vlp3d_core.train.pretrain import pretrain
 
-    try:
-        with progress_bar(args.json) as progress:
-            return pretrain(config, args.manifest, args.out, resume=args.resume, progress=progress)
-    except KeyboardInterrupt:  # before the first step, or a second time
-        raise Cancelled(kept(args.out)) from None
+    return train(args, config, partial(pretrain, config, args.manifest, args.out))

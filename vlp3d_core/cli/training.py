@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.cli.output import progress_bar
+from vlp3d_core.errors import Cancelled, MedVLPError
 
+if TYPE_CHECKING:
+    from vlp3d_core.train.settings import RunSettings
+
+Result = TypeVar("Result")
+RESUME = "go on from the run's last checkpoint; a job that SLURM restarts does so by itself"
 NEEDED = ("yaml", "lightning", "tensorboard")
 
 
@@ -43,3 +50,35 @@ def kept(out: Path) -> str:
     if (out / LAST).is_file():
         return f"Kept: {out / LAST}. Go on with the same command and --resume."
     return f"No checkpoint was made yet; volumes that were prepared stay in {out}."
+
+
+def train(args: argparse.Namespace, config: RunSettings, work: Callable[..., Result]) -> Result | None:
+    """Train with a progress bar; None in all processes of a run but the first, which speaks for them.
+
+    Args:
+        work: takes `resume` and `progress`.
+
+    Raises:
+        Cancelled: says what is kept and how to go on.
+    """
+    from vlp3d_core.train.processes import leads
+
+    first = leads(config)
+    try:
+        with progress_bar(args.json or not first) as progress:
+            result = work(resume=args.resume or _restarted(args.out), progress=progress)
+    except Cancelled:
+        if first:
+            raise
+        return None  # Lightning kills the first process, which may be saving, when another one ends with an error
+    except KeyboardInterrupt:  # before the first step, or a second time
+        raise Cancelled(kept(args.out)) from None
+    return result if first else None
+
+
+def _restarted(out: Path) -> bool:
+    """A job that SLURM has started again goes on from its checkpoint, if it got as far as that."""
+    from vlp3d_core.train.slurm import restarted
+    from vlp3d_core.train.trainer import LAST
+
+    return restarted() and (out / LAST).is_file()
