@@ -18,12 +18,14 @@ from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.data import PatchDataset
 from vlp3d_core.train.finetune import TextQueriedSegmentation
 from vlp3d_core.train.loaders import Loaders, WholeVolumes
+from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.mirror import mirror_pairs
 from vlp3d_core.train.processes import first_then_all
 from vlp3d_core.train.queries import query_texts
 from vlp3d_core.train.run_folder import fit, prepare_run
+from vlp3d_core.train.run_record import recorded
 from vlp3d_core.train.start_from import start_from
-from vlp3d_core.train.store import preprocess
+from vlp3d_core.train.store import Stored, preprocess
 from vlp3d_core.train.text_basis import text_basis
 from vlp3d_core.train.trainer import BEST, Extras, quiet
 from vlp3d_core.volume.normalise import Normalisation
@@ -76,18 +78,21 @@ def finetune(
         start_from(module.model, init)
     prepare_run(config, out, resume, FREE)
     normalisation = Normalisation.from_json(config.normalisation)
-    train, validation = (
-        preprocess(cases, out / "cache", config.concepts, config.spacing, normalisation, progress) for cases in chosen
-    )
-    extras = Extras((BestWeights(out / BEST),), metric="val_dice", label="Dice")
-    length = config.steps * config.items_a_step
-    patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
-    loaders = Loaders(config, patches, WholeVolumes(validation))
-    fit(config, module, loaders, out, resume, progress, cancel, extras)
 
-    def finish() -> None:
-        module.model.load_state_dict(load_file(out / BEST))
-        write_bundle(out / "bundle", module.model, texts.prototypes, card)
+    def stored(cases: list[Case]) -> list[Stored]:
+        return preprocess(cases, out / "cache", config.concepts, config.spacing, normalisation, progress)
 
-    first_then_all(config, finish)
+    with recorded(config, out, manifest, resume):
+        train, validation = (stored(cases) for cases in chosen)
+        extras = Extras((BestWeights(out / BEST),), metric="val_dice", label="Dice")
+        length = config.steps * config.items_a_step
+        patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
+        loaders = Loaders(config, patches, WholeVolumes(validation))
+        fit(config, module, loaders, out, resume, progress, cancel, extras)
+
+        def finish() -> None:
+            module.model.load_state_dict(load_file(out / BEST))
+            write_bundle(out / "bundle", module.model, texts.prototypes, card)
+
+        first_then_all(config, finish)
     return read_bundle(out / "bundle")

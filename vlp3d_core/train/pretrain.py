@@ -25,6 +25,7 @@ from vlp3d_core.train.pairs import PairDataset, Text, join
 from vlp3d_core.train.pretrain_config import PretrainConfig
 from vlp3d_core.train.processes import first_then_all
 from vlp3d_core.train.run_folder import fit, prepare_run
+from vlp3d_core.train.run_record import recorded
 from vlp3d_core.train.store import Stored, preprocess
 from vlp3d_core.train.t3d import T3D
 from vlp3d_core.train.trainer import Extras, quiet
@@ -69,15 +70,16 @@ def pretrain(
         bare = [replace(case, label=None, labels={}) for case in cases]
         return preprocess(bare, out / "cache", (), config.spacing, normalisation, progress)
 
-    texts = [_texts([c.report for c in chosen], encoder, masker) for chosen in (train, validation)]
-    module.model.standardise_text(torch.from_numpy(np.concatenate([text.sentences for text in texts[0]])))
-    items = PairDataset(stored(train), texts[0], config.patch, config.seed, config.shuffle)
-    held_out = PairDataset(stored(validation), texts[1], config.patch, None)
-    loaders = Loaders(config, items, held_out, config.batch, join)
-    extras = Extras(metric="val_recall10", label="Recall@10")
-    weights = fit(config, module, loaders, out, resume, progress, cancel, extras)
-    card = _card(config, encoder, manifest, len(train))
-    first_then_all(config, lambda: save_pretrained(out, weights, card))
+    with recorded(config, out, manifest, resume):
+        texts = [_texts([c.report for c in chosen], encoder, masker) for chosen in (train, validation)]
+        module.model.standardise_text(torch.from_numpy(np.concatenate([text.sentences for text in texts[0]])))
+        items = PairDataset(stored(train), texts[0], config.patch, config.seed, config.shuffle)
+        held_out = PairDataset(stored(validation), texts[1], config.patch, None)
+        loaders = Loaders(config, items, held_out, config.batch, join)
+        extras = Extras(metric="val_recall10", label="Recall@10")
+        weights = fit(config, module, loaders, out, resume, progress, cancel, extras)
+        card = _card(config, encoder, manifest, len(train))
+        first_then_all(config, lambda: save_pretrained(out, weights, card))
     return load_pretrained(out)
 
 
