@@ -61,8 +61,7 @@ def pretrain(
     encoder = TextEncoder.load(text_encoder)
     train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
     _check_cases(train, validation, config, manifest)
-    masker = WordMasker(encoder) if config.method == "mg3d" else None
-    module = MG3D(config, encoder.dimension, masker) if masker else MODULES[config.method](config, encoder.dimension)
+    module, masker = module_for(config, encoder)
     prepare_run(config, out, resume)
     normalisation = Normalisation.from_json(config.normalisation)
 
@@ -81,6 +80,14 @@ def pretrain(
         card = _card(config, encoder, manifest, len(train))
         first_then_all(config, lambda: save_pretrained(out, weights, card))
     return load_pretrained(out)
+
+
+def module_for(config: PretrainConfig, encoder: TextEncoder) -> tuple[PairModule, WordMasker | None]:
+    """The method with fresh weights, and what masks words for it if it predicts some."""
+    if config.method != "mg3d":
+        return MODULES[config.method](config, encoder.dimension), None
+    masker = WordMasker(encoder)
+    return MG3D(config, encoder.dimension, masker), masker
 
 
 def pairs_in(manifest: Path) -> list[Case]:

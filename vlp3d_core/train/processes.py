@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from lightning.pytorch.plugins.environments import (
     ClusterEnvironment,
@@ -28,12 +29,16 @@ def strategy_for(run: RunSettings) -> Strategy | str:
     """How the processes share the work.
 
     Raises:
-        MedVLPError: "fsdp" without CUDA.
+        MedVLPError: more devices than there are, or "fsdp" without CUDA.
     """
+    kind = choose_device().kind
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind, run.devices)
+    if run.devices > there:
+        raise MedVLPError(f"The setting devices is {run.devices}, and this computer has {there}.", f"Set devices={there}.")
     if run.processes == 1:
         return "auto"
     if run.strategy == "fsdp":
-        if choose_device().kind != "cuda":
+        if kind != "cuda":
             raise MedVLPError("The strategy fsdp needs CUDA devices, and there are none.", "Use strategy=ddp.")
         return CheckedFSDP(state_dict_type="full")
     # Not every method uses every weight at every step: the finest map of an encoder serves decoders only.

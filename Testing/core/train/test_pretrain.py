@@ -14,15 +14,17 @@ import torch
 
 from vlp3d_core.cli.main import main
 from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.encoders import parameters_in
 from vlp3d_core.model.pretrained import load_pretrained
 from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.text.encoder import TextEncoder
 from vlp3d_core.train.callbacks import Stopped
 from vlp3d_core.train.importers.studies import make_studies
 from vlp3d_core.train.manifest import read_manifest, write_manifest
 from vlp3d_core.train.pair_module import PairModule
 from vlp3d_core.train.pairs import PairDataset, Text, join
-from vlp3d_core.train.pretrain import pretrain
-from vlp3d_core.train.pretrain_config import PretrainConfig, load_pretrain_config
+from vlp3d_core.train.pretrain import module_for, pretrain
+from vlp3d_core.train.pretrain_config import SIZES, PretrainConfig, load_pretrain_config
 from vlp3d_core.train.settings import RECIPES
 from vlp3d_core.train.start_from import start_from
 
@@ -206,10 +208,21 @@ def test_recipes_by_size_and_unknown_ones() -> None:
             assert load_pretrain_config(method, path).method == method
     with pytest.raises(UsageError, match="is for t3d, not for gtgm"):
         load_pretrain_config("gtgm", RECIPES / "t3d-small.yaml")
-    with pytest.raises(UsageError, match="no recipe 'paper' yet"):
-        load_pretrain_config("gtgm", "paper")
+    with pytest.raises(UsageError, match="There is no recipe 'huge'"):
+        load_pretrain_config("gtgm", "huge")
     with pytest.raises(UsageError, match="no pretraining method"):
         load_pretrain_config("clip")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("method", ["gtgm", "t3d", "mg3d"])
+def test_every_recipe_builds_its_network(method: str, size: str) -> None:
+    """Real weights, no step: the settings fit the encoder, the crop and the method."""
+    config = load_pretrain_config(method, size)
+    module = module_for(config, TextEncoder.load())[0]
+    assert module.model.encoder.recompute == config.activation_checkpointing
+    assert parameters_in(module) > (4e6 if size != "small" else 1e5)
+    assert size == "small" or "Not run: no GPU" in (RECIPES / f"{method}-{size}.yaml").read_text()
 
 
 def test_a_damaged_or_missing_run_is_named(unbroken: Run, tmp_path: Path) -> None:

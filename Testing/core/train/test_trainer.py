@@ -59,6 +59,9 @@ def test_fsdp_needs_cuda_and_pretraining(monkeypatch: pytest.MonkeyPatch, settin
     monkeypatch.setattr(processes, "choose_device", lambda: Device("cpu", torch.float32))
     with pytest.raises(MedVLPError, match="fsdp needs CUDA"):
         strategy_for(replace(PLAIN, strategy="fsdp", devices=2, clip_norm=0.0))
+    monkeypatch.setattr(processes, "choose_device", lambda: Device("mps", torch.float32))
+    with pytest.raises(MedVLPError, match="devices is 2, and this computer has 1"):
+        strategy_for(replace(PLAIN, devices=2))
     with pytest.raises(UsageError, match="fsdp in pretraining only"):
         settings(strategy="fsdp", devices=2, clip_norm=0.0, ema=0.0)
 
