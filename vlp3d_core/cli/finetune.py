@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.options import fraction, whole
 from vlp3d_core.cli.output import print_json
-from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train
+from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train, write_page
 from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     bundle = _train(args, config)
     if bundle is None:
         return 0
+    write_page(args)
     if args.json:
         print_json({"run": args.out, "bundle": bundle.folder, "model": bundle.name, "card": bundle.card})
     else:

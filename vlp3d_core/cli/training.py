@@ -76,6 +76,14 @@ def train(args: argparse.Namespace, config: RunSettings, work: Callable[..., Res
     return result if first else None
 
 
+def write_page(args: argparse.Namespace) -> None:
+    """The report page of the run that has ended."""
+    from vlp3d_core.cli.run_report import write_report_at_end
+
+    with progress_bar(args.json) as progress:
+        write_report_at_end(args.out, progress)
+
+
 def _restarted(out: Path) -> bool:
     """A job that SLURM has started again goes on from its checkpoint, if it got as far as that."""
     from vlp3d_core.train.slurm import restarted

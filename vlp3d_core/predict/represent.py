@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,8 +22,17 @@ def image_vector(pretrained: Pretrained, volume: Volume) -> NDArray[np.float32]:
     grid = model_grid(Grid.of(volume), pretrained.spacing)
     image = normalisation.apply(resample(volume, grid, normalisation.fill).array)
     box = foreground_box(image) or (slice(None),) * 3
-    body = image[box]
-    crop = cut(body, np.array(body.shape) // 2, pretrained.field, -1.0)
+    return crop_vector(pretrained, middle_crop(pretrained, image[box]))
+
+
+def middle_crop(pretrained: Pretrained, body: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """What the network looks at of a normalised volume at its spacing that is cut to what is not air."""
+    crop: NDArray[np.float32] = cut(body, np.array(body.shape) // 2, pretrained.field, -1.0).astype(np.float32)
+    return crop
+
+
+def crop_vector(pretrained: Pretrained, crop: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(D,), of length 1: of a `middle_crop`."""
     with torch.inference_mode():
         vector = pretrained.model.image(torch.from_numpy(crop)[None, None])[0]
     return _unit(vector.numpy())

@@ -34,7 +34,9 @@ def strategy_for(run: RunSettings) -> Strategy | str:
     kind = choose_device().kind
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind, run.devices)
     if run.devices > there:
-        raise MedVLPError(f"The setting devices is {run.devices}, and this computer has {there}.", f"Set devices={there}.")
+        raise MedVLPError(
+            f"The setting devices is {run.devices}, and this computer has {there}.", f"Set devices={there}."
+        )
     if run.processes == 1:
         return "auto"
     if run.strategy == "fsdp":

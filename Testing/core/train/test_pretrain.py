@@ -246,6 +246,13 @@ def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.Capture
     assert main([*command, "learning_rate=0.001", "--seed", "5", "--json"]) == 0
     card = json.loads(capsys.readouterr().out)["card"]
     assert card["recipe"]["learning_rate"] == 0.001 and card["recipe"]["seed"] == 5
+    page = (Path(run) / "report.html").read_text()
+    assert "Retrieval on the validation split" in page and page.count("data:image/png") == 2 * 2 * 2 + 2 * 2
+    assert "Trained on true pairs." in page and "shuffled images" in page and "val_spread_image" in page
+    write_manifest(read_manifest(manifest), tmp_path / "moved.jsonl")
+    assert main(["report", run, "--manifest", str(tmp_path / "moved.jsonl")]) == 0
+    assert "not the manifest that the run was trained with" in capsys.readouterr().err
+    assert "Retrieval on the validation split" not in (Path(run) / "report.html").read_text()
     evaluate = ["evaluate", "retrieval", "--checkpoint", run, "--manifest", str(manifest), "--split", "all", "--json"]
     found = []
     for more in ([], ["--shuffle-images"]):
