@@ -10,6 +10,9 @@ from pathlib import Path
 
 from vlp3d_core.errors import MedVLPError
 
+TEMPORARY = ".vlp3d-"
+"""How the names of files begin that are still being written; one that nobody writes any more may be removed."""
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -25,7 +28,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         # A short name of its own: a very long file name plus a suffix could pass the file system's limit.
         ending = "".join(path.suffixes[-2:])
-        handle, name = tempfile.mkstemp(prefix=".vlp3d-", suffix=ending, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=ending, dir=path.parent)
         os.close(handle)
         handle_path = Path(name)
         yield handle_path

@@ -12,7 +12,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.files import replacing
+from vlp3d_core.files import TEMPORARY, replacing
 from vlp3d_core.progress import Cancel, Progress
 from vlp3d_core.train.callbacks import Ended, Stopped
 from vlp3d_core.train.processes import leads
@@ -78,6 +78,8 @@ def prepare_run(run: RunSettings, out: Path, resume: bool, free: Collection[str]
     if not leads(run):
         return
     out.mkdir(parents=True, exist_ok=True)
+    for half in (out / LAST.parent).glob(f"{TEMPORARY}*"):  # a kill in the middle of a checkpoint
+        half.unlink(missing_ok=True)
     if not resume:
         (out / BEST).unlink(missing_ok=True)
     with replacing(out / SETTINGS) as temporary:

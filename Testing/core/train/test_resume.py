@@ -69,8 +69,11 @@ def test_a_run_that_died_between_checkpoints_repeats_the_same_losses(
 ) -> None:
     with pytest.raises(RuntimeError, match="power cut"):
         finetune(settings(workers=workers), manifest, tmp_path / "run", progress=crash_after(7))
+    half = (tmp_path / "run" / LAST).with_name(".vlp3d-abc.ckpt")
+    half.write_bytes(b"what a kill leaves in the middle of a checkpoint")
     with recorded() as losses:
         finetune(settings(workers=workers), manifest, tmp_path / "run", resume=True)
+    assert not half.exists()
     assert sorted(losses) == [6, 7], "the last checkpoint was written after six steps"
     assert losses == pytest.approx({step: unbroken[0][step] for step in losses}, abs=1e-6)
     assert same_weights(tmp_path / "run", unbroken[1])
