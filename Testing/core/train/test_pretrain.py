@@ -116,6 +116,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(unbroken: Run, manifest: Pa
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_finished_run_with_averaged_weights_keeps_them_when_it_is_resumed(manifest: Path, tmp_path: Path) -> None:
+    config = replace(GTGM_TINY, ema=0.9, steps=4)
+    before = pretrain(config, manifest, tmp_path).model.state_dict()
+    after = pretrain(config, manifest, tmp_path, resume=True).model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_the_encoder_can_be_fine_tuned(unbroken: Run) -> None:
     network = VisionLanguageModel("residual-unet", {"channels": [4, 8]}, 4, 384, 8)
     mean = network.text_mean.clone()

@@ -109,6 +109,24 @@ def test_signals_stop_between_two_steps(
     assert losses == pytest.approx({step: unbroken[0][step] for step in (5, 6, 7)}, abs=1e-6)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_during_a_validation_waits_for_the_next_step(
+    unbroken: tuple[Any, Path], manifest: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, sent = TextQueriedSegmentation.validation_step, []
+
+    def step(self: TextQueriedSegmentation, batch: dict[str, Any], index: int) -> None:
+        if not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+        original(self, batch, index)
+
+    monkeypatch.setattr(TextQueriedSegmentation, "validation_step", step)
+    with pytest.raises(Stopped, match="after step 3"):
+        finetune(settings(), manifest, tmp_path)
+    finetune(settings(), manifest, tmp_path, resume=True)
+    assert same_weights(tmp_path, unbroken[1])
+
+
 @pytest.mark.parametrize("stop", ["killed", "asked"])
 def test_accumulated_batches_are_resumed_between_steps(
     manifest: Path, settings: Settings, tmp_path: Path, stop: str
