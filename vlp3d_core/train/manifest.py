@@ -3,13 +3,14 @@
 `image` and `label` are paths (relative ones from the manifest's folder), `report` is a text, `labels` names the values
 of the label map by concept, `contoured` the concepts that somebody looked for in this patient (left out: those that
 have voxels). A concept that is contoured but has no voxel is absent; one that is not contoured is unknown, and is left
-out of loss and score.
+out of loss and score. `findings` says of the whole volume what is there and what is not; what it does not name is
+unknown.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Case:
         modality: "CT", "MR", "EM", "PT" or "".
         report: what somebody wrote about the volume; "" for none.
         caption: maker, version and crop of a report that a program wrote; {} for one that a person wrote.
+        findings: name → whether the volume shows it; what is not known is not named.
     """
 
     image: Path
@@ -46,6 +48,7 @@ class Case:
     modality: str = ""
     report: str = ""
     caption: dict[str, str] = field(default_factory=dict)
+    findings: Mapping[str, bool] = field(default_factory=dict)
 
 
 def read_manifest(path: str | Path, splits: Collection[str] = SPLITS) -> list[Case]:
@@ -98,6 +101,7 @@ def _case(line: str, folder: Path, where: str) -> Case:
             modality=row.get("modality", ""),
             report=_report(row.get("report")),
             caption=_caption(row.get("caption", {})),
+            findings=_findings(row.get("findings", {})),
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise MedVLPError(
@@ -126,6 +130,12 @@ def _report(value: Any) -> str:
 def _caption(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise TypeError("'caption' does not give maker, version and crop as texts")
+    return dict(value)
+
+
+def _findings(value: Any) -> dict[str, bool]:
+    if not isinstance(value, dict) or not all(name and isinstance(there, bool) for name, there in value.items()):
+        raise TypeError("'findings' does not give true or false for each name")
     return dict(value)
 
 

@@ -41,11 +41,20 @@ def test_round_trip(folder: Path) -> None:
             ("liver",),
             "CT",
         ),
-        Case(folder / "b.nii", "2", "test", contoured=()),
+        Case(folder / "b.nii", "2", "test", contoured=(), findings={"lung_nodule": True, "pleural_effusion": False}),
     ]
     write_manifest(cases, folder / "m.jsonl")
     assert read_manifest(folder / "m.jsonl") == cases
     assert read_manifest(folder / "m.jsonl", ("test",)) == cases[1:]
+
+
+def test_findings(folder: Path) -> None:
+    findings = {"lung_nodule": True, "pleural_effusion": False}
+    path = write(folder, GOOD | {"findings": findings}, GOOD | {"image": "b.nii"})
+    assert [case.findings for case in read_manifest(path)] == [findings, {}]
+    write_manifest(read_manifest(path), path)
+    first, second = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    assert first["findings"] == findings and "findings" not in second
 
 
 def test_paths_are_relative_to_the_manifest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +84,9 @@ def test_editors_marks_and_empty_lines_are_accepted(folder: Path) -> None:
         (GOOD | {"labels": ["liver"]}, "'labels' does not give"),
         (GOOD | {"labels": {"one": "liver"}}, "invalid literal"),
         (GOOD | {"labels": {"0": "liver"}}, "below 1"),
+        (GOOD | {"findings": ["lung_nodule"]}, "'findings' does not give"),
+        (GOOD | {"findings": {"lung_nodule": 1}}, "'findings' does not give"),
+        (GOOD | {"findings": {"": True}}, "'findings' does not give"),
         (GOOD | {"image": "none.nii"}, "does not exist"),
         (GOOD | {"image": "x" * 5000}, "does not exist"),
         (GOOD | {"image": "a\0b"}, "does not exist"),
@@ -114,7 +126,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 @given(
     st.text()
     | st.dictionaries(
-        st.sampled_from(["image", "subject", "split", "label", "labels", "contoured", "modality"]), VALUES
+        st.sampled_from(["image", "subject", "split", "label", "labels", "contoured", "modality", "findings"]), VALUES
     ).map(lambda row: json.dumps(GOOD | row))
 )
 def test_any_text_is_read_or_refused(folder: Path, line: str) -> None:
