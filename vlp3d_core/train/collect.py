@@ -159,7 +159,7 @@ def _named(content: object) -> dict[int, str]:
 def with_splits(cases: Iterable[Case], seed: int) -> list[Case]:
     """A tenth of the subjects for validation, a fifth for test; one of each at least where there are three."""
     cases = list(cases)
-    subjects = sorted({c.subject for c in cases}, key=lambda s: hashlib.sha256(f"{seed} {s}".encode()).digest())
+    subjects = shuffled({c.subject for c in cases}, seed)
     enough = len(subjects) >= 3
     validation = max(round(VALIDATION * len(subjects)), int(enough))
     test = max(round(TEST * len(subjects)), int(enough))
@@ -167,6 +167,11 @@ def with_splits(cases: Iterable[Case], seed: int) -> list[Case]:
     split |= dict.fromkeys(subjects[:validation], "validation")
     split |= dict.fromkeys(subjects[validation : validation + test], "test")
     return [replace(case, split=split[case.subject]) for case in cases]
+
+
+def shuffled(subjects: Iterable[str], seed: int) -> list[str]:
+    """Subjects in an order that depends on their names and the seed alone."""
+    return sorted(subjects, key=lambda s: hashlib.sha256(f"{seed} {s}".encode()).digest())
 
 
 def _bare(path: Path) -> str:

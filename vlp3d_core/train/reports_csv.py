@@ -21,8 +21,8 @@ class Reports:
     """
 
     def __init__(self, path: Path) -> None:
-        self.notes: list[str] = []
-        rows = list(csv.DictReader(io.StringIO(self._read(path))))
+        text, self.notes = csv_text(path)
+        rows = list(csv.DictReader(io.StringIO(text)))
         columns = {(c or "").strip().lower(): c for c in (rows[0] if rows else {})}
         name = next((columns[n] for n in NAMES if n in columns), None)
         texts = [columns[t] for t in TEXTS if t in columns]
@@ -33,7 +33,7 @@ class Reports:
             )
         self._left = {}
         for row in rows:
-            text = "\n".join(_section(t, row[t]) for t in texts if (row[t] or "").strip())
+            text = "\n".join(section(t, row[t]) for t in texts if (row[t] or "").strip())
             if text:
                 self._left[_plain(row[name] or "")] = text
             else:
@@ -50,19 +50,24 @@ class Reports:
         """Names whose reports nobody has taken."""
         return sorted(self._left)
 
-    def _read(self, path: Path) -> str:
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise MedVLPError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-        try:
-            return raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            self.notes.append(f"{path} is not UTF-8; it was read as Windows-1252.")
-            return raw.decode("cp1252", errors="replace")
+
+def csv_text(path: Path) -> tuple[str, list[str]]:
+    """The text of a CSV file, and a note where it is not UTF-8.
+
+    Raises:
+        MedVLPError: it cannot be read.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise MedVLPError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+    try:
+        return raw.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace"), [f"{path} is not UTF-8; it was read as Windows-1252."]
 
 
-def _section(column: str, text: str) -> str:
+def section(column: str, text: str) -> str:
     """Findings and impression keep their headings, so that they are told apart later."""
     heading = {"findings": "FINDINGS:\n", "impressi": "IMPRESSION:\n"}.get(column.strip().lower()[:8], "")
     return heading + text.strip()
