@@ -10,6 +10,7 @@ _EXTRAS = {
     "pytorch_lightning": "train",
     "tensorboard": "train",
     "yaml": "train",
+    "h5py": "train",
     "pydicom": "dicom",
     "highdicom": "dicom",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.options import whole
 from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,14 +18,24 @@ if TYPE_CHECKING:
     from vlp3d_core.train.manifest import Case
 
 SHOWN = 20
+PLAIN = "plain"
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("manifest", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
-    build = kinds.add_parser("build", help="make one from a folder of volumes")
+    build = kinds.add_parser(
+        "build",
+        help="make one from a folder of volumes",
+        epilog=_layouts(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     build.add_argument("folder", type=Path, metavar="FOLDER", help="volumes, label maps beside them, DICOM folders")
+    build.add_argument(
+        "--layout", metavar="NAME", default=PLAIN, help="of a public data set, see below; default: what the names say"
+    )
     build.add_argument("--reports", type=Path, metavar="CSV", help="a column for the volume, one or more for the text")
+    build.add_argument("--channel", metavar="NAME", default="", help="msd: of volumes with several; default the first")
     build.add_argument("--seed", type=whole, default=0, help="of the splits by subject; default 0")
     build.add_argument("-o", "--output", required=True, type=Path, metavar="M.jsonl")
     look = kinds.add_parser("check", help="open every file; say what is missing, double, misplaced or unnamed")
@@ -41,16 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    from vlp3d_core.train.collect import collect
+    from vlp3d_core.cli.options import check_folders
     from vlp3d_core.train.manifest import write_manifest
-    from vlp3d_core.train.reports_csv import Reports
 
-    reports = Reports(args.reports) if args.reports else None
-    collected = collect(args.folder, reports, args.seed)
-    home = args.folder.resolve()
-    cases = [replace(c, image=home / c.image, label=c.label and home / c.label) for c in collected.cases]
+    check_folders([args.output])
+    cases, notes = _plain(args) if args.layout == PLAIN else _published(args)
     write_manifest(cases, args.output)
-    notes = [*(reports.notes if reports else ()), *collected.notes]
     if args.json:
         print_json({"manifest": args.output, **_counts(cases), "notes": notes})
         return 0
@@ -60,6 +67,45 @@ def _build(args: argparse.Namespace) -> int:
         print(f"note: and {len(notes) - SHOWN} more (--json lists all)")
     print(f"{args.output}: {_summary(cases)}")
     return 0
+
+
+def _plain(args: argparse.Namespace) -> tuple[list[Case], list[str]]:
+    """By the names of files and folders."""
+    from vlp3d_core.train.collect import collect
+    from vlp3d_core.train.reports_csv import Reports
+
+    if args.channel:
+        raise UsageError("--channel is for --layout msd.", "Leave it away, or save the channel as a 3D file.")
+    reports = Reports(args.reports) if args.reports else None
+    collected = collect(args.folder, reports, args.seed)
+    home = args.folder.resolve()
+    cases = [replace(c, image=home / c.image, label=c.label and home / c.label) for c in collected.cases]
+    return cases, [*(reports.notes if reports else ()), *collected.notes]
+
+
+def _published(args: argparse.Namespace) -> tuple[list[Case], list[str]]:
+    """By the layout of a public data set; what has to be converted goes beside the manifest."""
+    from vlp3d_core.train.importers.registry import layout
+    from vlp3d_core.train.importers.request import Request
+
+    chosen = layout(args.layout)
+    if args.reports:
+        raise UsageError(
+            f"--reports is not for --layout {chosen.name}.", "Leave it away: the layout knows its reports."
+        )
+    if args.channel and chosen.name != "msd":
+        raise UsageError("--channel is for --layout msd.", "Leave it away.")
+    out = args.output.with_name(f"{args.output.stem}-volumes")
+    with progress_bar(args.json) as progress:
+        collected = chosen.read(Request(args.folder, out, args.seed, args.channel, progress))
+    return list(collected.cases), [f"{chosen.name}: {chosen.licence}.", *collected.notes]
+
+
+def _layouts() -> str:
+    from vlp3d_core.train.importers.registry import LAYOUTS
+
+    lines = [f"  {one.name:<12} {one.about}\n{'':<15}{one.expects}" for one in LAYOUTS.values()]
+    return "layouts of public data sets:\n" + "\n".join(lines)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -87,6 +133,7 @@ def _counts(cases: Iterable[Case]) -> dict[str, Any]:
         "modalities": dict(Counter(c.modality or "unknown" for c in cases)),
         "with_label": sum(c.label is not None for c in cases),
         "with_report": sum(bool(c.report) for c in cases),
+        "with_findings": sum(bool(c.findings) for c in cases),
     }
 
 
@@ -95,5 +142,6 @@ def _summary(cases: Iterable[Case]) -> str:
     splits = ", ".join(f"{n} {split}" for split, n in counts["splits"].items())
     return (
         f"{counts['volumes']} volumes of {counts['subjects']} subjects ({splits}), "
-        f"{counts['with_label']} with labels, {counts['with_report']} with a report"
+        f"{counts['with_label']} with labels, {counts['with_report']} with a report, "
+        f"{counts['with_findings']} with findings"
     )

@@ -3,6 +3,7 @@
     python -m vlp3d_core.train.importers.openkbp FOLDER -o manifest.jsonl [--negatives FOLDER] [--phantoms 12]
 
 The recipe lists the subjects of the validation and test splits; all others are for training.
+`vlp3d manifest build FOLDER --layout openkbp` makes the same without negatives and phantoms.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.phantom import make_phantom
+from vlp3d_core.train.collect import Collected
 from vlp3d_core.train.config import load_config
+from vlp3d_core.train.importers.request import Request
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.volume.read_labels import read_labels
 from vlp3d_core.volume.write import write_segmentation
@@ -43,6 +46,15 @@ NEGATIVES = (
     "totalsegmentator/aorta_report_ct_cropped.nii.gz",
 )
 """CT of other regions in the shared data folder: they teach the model to find nothing where there is nothing."""
+
+
+RECIPE = "ct-head-neck"
+
+
+def read(request: Request) -> Collected:
+    """All patients, with the splits of the recipe."""
+    cases = openkbp_cases(request.folder, load_config(RECIPE).splits)
+    return Collected(tuple(cases), (f"The splits are those of the recipe {RECIPE}.",))
 
 
 def openkbp_cases(folder: Path, splits: dict[str, list[str]]) -> list[Case]:
@@ -124,7 +136,7 @@ def phantom_cases(count: int, folder: Path) -> list[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make a manifest of an openkbp folder.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--recipe", default="ct-head-neck", help="recipe with the lists of subjects")
+    parser.add_argument("--recipe", default=RECIPE, help="recipe with the lists of subjects")
     parser.add_argument("--negatives", type=Path, help="folder with CT volumes of other regions, see NEGATIVES")
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="add N procedural heads and N/3 trunks")
     parser.add_argument("-o", "--output", type=Path, required=True)
