@@ -110,19 +110,14 @@ def install(parent: Any = None) -> bool:
 def pythonExecutable() -> str:
     """The Python for the worker process: PythonSlicer in Slicer, this interpreter elsewhere.
 
-    Raises:
-        MedVLPError: Slicer's PythonSlicer is not where it should be.
+    Where PythonSlicer is not found, its bare name: the panel opens, and the first click says that it cannot be started.
     """
     folder = Path(sys.executable).parent
     beside = folder / ("PythonSlicer.exe" if os.name == "nt" else "PythonSlicer")
     found = shutil.which("PythonSlicer") or (str(beside) if beside.is_file() else "")
     if _inSlicer() and found:
         return found
-    if Path(sys.executable).name.lower().startswith("python"):
-        return sys.executable
-    raise MedVLPError(
-        _("PythonSlicer, the program that runs the models, was not found."), _("Install 3D Slicer again.")
-    )
+    return sys.executable if Path(sys.executable).name.lower().startswith("python") else "PythonSlicer"
 
 
 def requirements() -> list[str]:

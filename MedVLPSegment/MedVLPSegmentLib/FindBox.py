@@ -36,6 +36,7 @@ class FindBox:
         self.ui, self._onSearch, self._onPreview = ui, onSearch, onPreview
         self.regions: tuple[Any, ...] = ()
         self._known: tuple[str, ...] = ()
+        self._obstacle = ""
         self._items: list[Any] = []
         header = ui.regionTree.header()
         header.setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
@@ -68,6 +69,7 @@ class FindBox:
 
     def setReady(self, obstacle: str) -> None:
         """Enable the search, or say in the tooltip why it cannot be started."""
+        self._obstacle = obstacle
         self.ui.findButton.enabled = not obstacle
         self.ui.findButton.toolTip = obstacle or _("Look for the words in the volume (Enter).")
 
@@ -121,7 +123,9 @@ class FindBox:
         self.ui.regionTree.setCurrentItem(self._items[min(max(row, 0), len(self._items) - 1)])
 
     def _search(self) -> None:
-        if self.ui.findButton.enabled:
+        if self._obstacle:
+            self.say(self._obstacle, "warning")
+        else:
             self._onSearch()
 
     def _onCurrent(self) -> None:

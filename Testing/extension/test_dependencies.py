@@ -210,5 +210,4 @@ def test_the_workers_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         assert Dependencies.pythonExecutable() == str(python_slicer)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "SlicerApp-real"))
-    with pytest.raises(MedVLPError, match="PythonSlicer"):
-        Dependencies.pythonExecutable()
+    assert Dependencies.pythonExecutable() == "PythonSlicer", "starting it is what fails, with a sentence"

@@ -41,6 +41,14 @@ def test_enter_searches_and_shows_the_best_region(host: Any, widget: Any, search
     assert widget.ui.keepButton.enabled
 
 
+def test_enter_while_nothing_can_be_searched_says_why(host: Any, widget: Any) -> None:
+    widget.ui.queryEdit.text = "mandible"
+    host.pending()
+    widget.ui.queryEdit.returnPressed.emit()
+    assert "Choose a volume first" in widget.ui.findMessageLabel.text
+    assert not widget.panel.runBar.busy
+
+
 def test_arrow_keys_show_the_regions_in_turn(host: Any, widget: Any, search: Make) -> None:
     search("parotid glands")
     assert widget.ui.regionTree.topLevelItemCount == 2
