@@ -75,7 +75,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         self.mirror = np.arange(self.concepts + 1, dtype=np.uint8)
         for value, other in pairs.items():
             self.mirror[value] = other
-        self.voxels = [_places(case.label) for case in stored]
+        self.voxels = [_places(case.label[:]) for case in stored]
         holders: list[list[int]] = [[] for _ in range(self.concepts)]
         for index, places in enumerate(self.voxels):
             for value in places:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from vlp3d_core.train.losses.barlow_twins import barlow_twins
-from vlp3d_core.train.losses.info_nce import info_nce
 from vlp3d_core.train.pair_module import Batch, PairModule
 
 
@@ -22,7 +21,7 @@ class GTGM(PairModule):
         one, other = (self.model.image(x) for x in self.views(batch, generator))
         text = self.model.text(batch["sentences"], batch["mask"])
         return {
-            "clip_one": 2 * info_nce(one, text, config.temperature),
-            "clip_other": 2 * info_nce(other, text, config.temperature),
+            "clip_one": 2 * self.contrast(one, text),
+            "clip_other": 2 * self.contrast(other, text),
             "twins": config.barlow_weight * barlow_twins(one, other, config.barlow_off_diagonal, config.standardise),
         }

@@ -26,8 +26,8 @@ class WholeVolumes(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         case = self.stored[index]
         return {
-            "image": torch.from_numpy(case.image.astype("float32"))[None],
-            "label": torch.from_numpy(case.label.astype("uint8")),
+            "image": torch.from_numpy(case.image[:].astype("float32"))[None],
+            "label": torch.from_numpy(case.label[:].astype("uint8")),
             "known": torch.from_numpy(case.known),
         }
 

@@ -71,8 +71,7 @@ class MG3D(PairModule):
         }
         if self.config.clip_weight:
             text = self.model.text(batch["sentences"], mask)
-            clip = info_nce(self.model.pooled(coarse), text, self.config.temperature)
-            terms["clip"] = self.config.clip_weight * clip
+            terms["clip"] = self.config.clip_weight * self.contrast(self.model.pooled(coarse), text)
         return terms
 
     def _hidden(self, image: Tensor, sentences: Tensor, mask: Tensor, generator: Generator) -> Tensor:

@@ -14,6 +14,8 @@ from vlp3d_core.model.alignment import AlignmentModel
 from vlp3d_core.model.encoders import channels_last
 from vlp3d_core.train.diverged import check_loss
 from vlp3d_core.train.draws import draws
+from vlp3d_core.train.losses.info_nce import info_nce
+from vlp3d_core.train.losses.siglip import SigLIP
 from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.pretrain_config import PretrainConfig
 from vlp3d_core.train.spread import effective_rank
@@ -39,6 +41,7 @@ class PairModule(pl.LightningModule):
         channels_last(self.model)
         if any(n % self.model.stride for n in config.patch):
             raise UsageError(f"The setting patch must have multiples of {self.model.stride}.", "Correct the recipe.")
+        self.siglip = SigLIP() if config.contrast == "siglip" else None
         self._vectors: list[tuple[Tensor, Tensor]] = []
 
     @abstractmethod
@@ -48,6 +51,10 @@ class PairModule(pl.LightningModule):
         Args:
             generator: decides everything random of this step.
         """
+
+    def contrast(self, image: Tensor, text: Tensor) -> Tensor:
+        """How far volumes and reports of a batch, (B, D) both, are from finding each other."""
+        return info_nce(image, text, self.config.temperature) if self.siglip is None else self.siglip(image, text)
 
     def one_view(self, batch: Batch, generator: Generator) -> Tensor:
         """A view of each crop, laid out for fast convolutions."""

@@ -12,6 +12,7 @@ from vlp3d_core.train.settings import RECIPES, RunSettings, load_settings, requi
 METHODS = ("gtgm", "t3d", "mg3d")
 OBJECTIVES = ("clip", "tcl", "tir", "tma")
 SIZES = ("small", "base", "paper")
+CONTRASTS = ("info-nce", "siglip")
 SHUFFLES = ("", "images", "captions")
 
 
@@ -23,7 +24,8 @@ class PretrainConfig(RunSettings):
         method: "gtgm", "t3d" or "mg3d".
         objectives: of T3D, see `train.t3d`.
         dimension: of the space that images and texts share.
-        temperature: of the contrastive loss.
+        contrast: how volumes and reports are drawn together: "info-nce", or "siglip" for large batches.
+        temperature: of InfoNCE.
         barlow_weight, barlow_off_diagonal: weight of the Barlow Twins term and of its off-diagonal part.
         standardise: see `losses.barlow_twins`.
         clip_weight: of MG-3D's additional CLIP term, see `train.mg3d`.
@@ -34,6 +36,7 @@ class PretrainConfig(RunSettings):
     method: str
     objectives: tuple[str, ...] = ()
     dimension: int = 512
+    contrast: str = "info-nce"
     temperature: float = 0.07
     barlow_weight: float = 0.01
     barlow_off_diagonal: float = 0.0051
@@ -50,6 +53,7 @@ class PretrainConfig(RunSettings):
         require((self.method == "t3d") == bool(self.objectives), "objectives", "is for t3d, which needs one at least")
         require(self.batch > 1, "batch", "must be above 1: a pair is told from the others of its batch")
         require(self.dimension > 0, "dimension", "must be above 0")
+        require(self.contrast in CONTRASTS, "contrast", f"must be one of {', '.join(CONTRASTS)}")
         require(self.temperature > 0, "temperature", "must be above 0")
         for name in ("barlow_weight", "barlow_off_diagonal", "clip_weight"):
             require(getattr(self, name) >= 0, name, "must not be negative")

@@ -1,4 +1,4 @@
-"""Preprocessed volumes on disk, memory-mapped, so that a patch is read without opening a NIfTI file."""
+"""Preprocessed volumes on disk, in blocks, so that a patch is read without opening a NIfTI file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.files import replacing
 from vlp3d_core.progress import Progress, silent
+from vlp3d_core.train.chunks import open_chunks, write_chunks
 from vlp3d_core.train.manifest import Case
 from vlp3d_core.volume.foreground import foreground_box
 from vlp3d_core.volume.grid import Grid, model_grid
@@ -25,6 +26,16 @@ from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.resample_labels import resample_labels
 
 
+class Voxels(Protocol):
+    """What a loader needs of an array on disk; numpy arrays have it, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Stored:
     """One preprocessed case.
@@ -32,12 +43,13 @@ class Stored:
     Attributes:
         image: float16 (I, J, K), normalised to [-1, 1], at model spacing, axes along R, A, S, cut to the body.
         label: uint8 (I, J, K): 1 + index in the model's concepts, 0 elsewhere.
+            Both lie on disk in blocks; indexing them gives numpy arrays.
         known: bool (len(concepts),): contoured in this patient.
     """
 
     case: Case
-    image: NDArray[np.float16]
-    label: NDArray[np.uint8]
+    image: Voxels
+    label: Voxels
     known: NDArray[np.bool_]
 
 
@@ -79,19 +91,18 @@ class Settings:
 
 def _stored(case: Case, folder: Path, settings: Settings) -> Stored:
     stem = _key(case, settings)
-    image_file, label_file = folder / f"{stem}-image.npy", folder / f"{stem}-label.npy"
+    image_file, label_file = folder / f"{stem}-image.b2nd", folder / f"{stem}-label.b2nd"
     if not (image_file.exists() and label_file.exists()):
         image, label = _prepare(case, settings)
         for file, array in ((image_file, image), (label_file, label)):
-            with replacing(file) as temporary, temporary.open("wb") as stream:
-                np.save(stream, array)
-    stored: NDArray[np.uint8] = np.load(label_file, mmap_mode="r")
+            write_chunks(file, array)
+    label = open_chunks(label_file)
     if case.contoured is None:
-        present = np.unique(stored)
+        present = np.unique(label[:])
         known = [value in present for value in range(1, len(settings.concepts) + 1)]
     else:
         known = [concept in case.contoured for concept in settings.concepts]
-    return Stored(case, np.load(image_file, mmap_mode="r"), stored, np.array(known))
+    return Stored(case, open_chunks(image_file), label, np.array(known))
 
 
 def _prepare(case: Case, settings: Settings) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:

@@ -51,7 +51,7 @@ class T3D(PairModule):
         terms: dict[str, Tensor] = {}
         if "clip" in wanted:
             text = self.model.text(batch["sentences"], batch["mask"])
-            each = [info_nce(self.model.pooled(m), text, self.config.temperature) for m in maps]
+            each = [self.contrast(self.model.pooled(m), text) for m in maps]
             terms["clip"] = torch.stack(each).mean()
         if "tcl" in wanted:
             a, b = (head(h.mean(1)) for head, h in zip(self.heads, fused, strict=True))

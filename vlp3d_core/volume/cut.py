@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def cut(array: NDArray[Any], centre: NDArray[np.intp], size: Sequence[int], fill: float) -> NDArray[Any]:
-    """A patch of `size` around `centre`, filled where it reaches beyond the array."""
+def cut(array: Any, centre: NDArray[np.intp], size: Sequence[int], fill: float) -> NDArray[Any]:
+    """A patch of `size` around `centre`, filled where it reaches beyond the array.
+
+    Args:
+        array: numpy's, or one on disk that gives numpy arrays where it is indexed; only the patch is read.
+    """
     out = np.full(tuple(size), fill, dtype=array.dtype)
     first = np.asarray(centre) - np.asarray(size) // 2
     source = tuple(slice(max(f, 0), min(f + s, n)) for f, s, n in zip(first, size, array.shape, strict=True))

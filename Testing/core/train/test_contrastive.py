@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ import torch
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
+from vlp3d_core.train.losses import info_nce as info_nce_file
+from vlp3d_core.train.losses import siglip as siglip_file
 from vlp3d_core.train.losses.barlow_twins import barlow_twins
 from vlp3d_core.train.losses.info_nce import info_nce
+from vlp3d_core.train.losses.siglip import SigLIP
 from vlp3d_core.train.pairs import derangement
 from vlp3d_core.train.spread import effective_rank
 
@@ -44,6 +48,35 @@ def test_info_nce_by_hand() -> None:
     assert info_nce(torch.ones(8, 3), torch.ones(8, 3)).item() == pytest.approx(math.log(8)), "nothing is told apart"
 
 
+def test_siglip_by_hand() -> None:
+    """Two orthogonal pairs: right ones have the logit 10 − 10, wrong ones 0 − 10."""
+    expected = (2 * math.log(2) + 2 * math.log(1 + math.exp(-10))) / 2
+    assert SigLIP()(torch.eye(2), 3 * torch.eye(2)).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [info_nce, SigLIP()])
+def test_chunks_change_neither_loss_nor_gradient(loss: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = torch.randn(2, 23, 6, generator=torch.Generator().manual_seed(3))
+
+    def computed(chunk: int) -> tuple[Tensor, Tensor]:
+        for file in (info_nce_file, siglip_file):
+            monkeypatch.setattr(file, "CHUNK", chunk)
+        one = a.clone().requires_grad_()
+        value = loss(one, b)
+        value.backward()
+        assert one.grad is not None
+        return value.detach(), one.grad
+
+    for whole, part in zip(computed(100), computed(5), strict=True):
+        assert torch.allclose(whole, part, atol=1e-6)
+
+
+def reference_siglip(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = (x.astype(np.float64) / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True) for x in (a, b))
+    signed = [(1 if i == j else -1) * (10 * float(a[i] @ b[j]) - 10) for i in range(len(a)) for j in range(len(b))]
+    return sum(math.log1p(math.exp(-x)) for x in signed) / len(a)
+
+
 def test_barlow_by_hand() -> None:
     z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     assert barlow_twins(z, z).item() == pytest.approx(0.0, abs=1e-6)
@@ -58,23 +91,27 @@ def test_float64_references(seed: int) -> None:
     a, b = rng.normal(size=(2, 9, 5)).astype(np.float32)
     one, other = torch.from_numpy(a), torch.from_numpy(b)
     assert info_nce(one, other, 0.1).item() == pytest.approx(reference_info_nce(a, b, 0.1), rel=1e-5)
+    assert SigLIP()(one, other).item() == pytest.approx(reference_siglip(a, b), rel=1e-5)
     for standardise in (True, False):
         expected = reference_barlow(a, b, 0.0051, standardise)
         assert barlow_twins(one, other, standardise=standardise).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_solvable_toy_is_learned_and_its_shuffle_is_not() -> None:
+@pytest.mark.parametrize("kind", ["info-nce", "siglip"])
+def test_a_solvable_toy_is_learned_and_its_shuffle_is_not(kind: str) -> None:
     """Two views of hidden causes: on new pairs the loss falls; with pairs shuffled anew at each step it cannot."""
-    learned, shuffled = (toy(shuffle) for shuffle in (False, True))
+    learned, shuffled = (toy(kind, shuffle) for shuffle in (False, True))
     assert learned < 0.3 * math.log(16)
     assert shuffled > 0.9 * math.log(16)
 
 
-def toy(shuffle: bool) -> float:
+def toy(kind: str, shuffle: bool) -> float:
+    """InfoNCE of new pairs after training by a loss, which tells how well pairs are told apart, whatever the loss."""
     torch.manual_seed(0)
     mix = torch.randn(2, 6, 12)
     towers = nn.ModuleList([nn.Linear(12, 8), nn.Linear(12, 8)])
-    optimiser = torch.optim.Adam(towers.parameters(), lr=0.02)
+    sigmoid = SigLIP()
+    optimiser = torch.optim.Adam([*towers.parameters(), *sigmoid.parameters()], lr=0.02)
 
     def views(permute: bool) -> tuple[Tensor, Tensor]:
         causes = torch.randn(16, 6)
@@ -82,7 +119,7 @@ def toy(shuffle: bool) -> float:
         return towers[0](causes @ mix[0]), towers[1](causes[order] @ mix[1])
 
     for _ in range(200):
-        loss = info_nce(*views(shuffle), 0.1)
+        loss = info_nce(*views(shuffle), 0.1) if kind == "info-nce" else sigmoid(*views(shuffle))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

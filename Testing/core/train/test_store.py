@@ -33,7 +33,8 @@ def write_head(folder: Path, grid: Grid | None = None, contoured: tuple[str, ...
 
 
 def run(case: Case, folder: Path, names: tuple[str, ...] = NAMES) -> Stored:
-    return preprocess([case], folder / "cache", names, SPACING, WINDOW)[0]
+    kept = preprocess([case], folder / "cache", names, SPACING, WINDOW)[0]
+    return replace(kept, image=kept.image[:], label=kept.label[:])
 
 
 def oblique(grid: Grid) -> Grid:
@@ -102,24 +103,24 @@ def test_other_settings_or_files_are_stored_anew(tmp_path: Path) -> None:
     run(case, tmp_path, ("mandible",))
     write_volume(Volume(toy_head().array + 1, toy_grid().affine), case.image)
     run(case, tmp_path)
-    assert len(list((tmp_path / "cache").glob("*-image.npy"))) == 3
+    assert len(list((tmp_path / "cache").glob("*-image.b2nd"))) == 3
 
 
 def test_a_crash_leaves_nothing_that_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = write_head(tmp_path)
-    save, calls = np.save, []
+    write, calls = Path.write_bytes, []
 
-    def half(stream, array):  # type: ignore[no-untyped-def]
-        calls.append(array)
+    def half(path: Path, data: bytes) -> int:
+        calls.append(path)
         if len(calls) == 2:
-            stream.write(b"half a file")
+            write(path, b"half a file")
             raise OSError(28, "No space left on device")
-        save(stream, array)
+        return write(path, data)
 
-    monkeypatch.setattr(store.np, "save", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(MedVLPError, match="No space left"):
         run(case, tmp_path)
-    assert [p.name[-9:] for p in (tmp_path / "cache").iterdir()] == ["image.npy"]
+    assert [p.name[-10:] for p in (tmp_path / "cache").iterdir()] == ["image.b2nd"]
     monkeypatch.undo()
     assert run(case, tmp_path).label.any()
 
