@@ -168,7 +168,7 @@ def _embedded(
     stored: list[Stored] = preprocess(bare, out / "cache", (), pretrained.spacing, pretrained.normalisation, progress)
     images, studies = [], []
     for number, (case, volume) in enumerate(zip(cases, stored, strict=True), 1):
-        crop = middle_crop(pretrained, volume.image)
+        crop = middle_crop(pretrained, volume.image[:])
         images.append(crop_vector(pretrained, crop))
         studies.append(Study(case.subject, case.report, pictures(crop, pretrained.spacing)))
         progress("report page", number / len(cases))
