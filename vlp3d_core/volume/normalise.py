@@ -55,7 +55,7 @@ class Normalisation:
         Returns:
             float32, same shape and memory layout.
         """
-        low, high = (self.low, self.high) if self.kind == "window" else self._percentiles(array)
+        low, high = self.limits(array)
         out = np.array(array, dtype=np.float32, order="K")
         if not high > low:
             out.fill(-1.0)
@@ -65,6 +65,10 @@ class Normalisation:
         out *= np.float32(2.0 / (high - low))
         out -= np.float32(1.0)
         return np.clip(out, -1.0, 1.0, out=out)
+
+    def limits(self, array: NDArray[np.floating[Any]]) -> tuple[float, float]:
+        """The raw values that become -1 and 1 in this image; equal where nothing differs from its background."""
+        return (self.low, self.high) if self.kind == "window" else self._percentiles(array)
 
     def _percentiles(self, array: NDArray[np.floating[Any]]) -> tuple[float, float]:
         step = max(1, round((array.size / SAMPLE) ** (1 / max(array.ndim, 1))))
