@@ -35,7 +35,8 @@ class Case:
         contoured: concepts whose presence or absence is known; None means those that have voxels in the label map.
         modality: "CT", "MR", "EM", "PT" or "".
         report: what somebody wrote about the volume; "" for none.
-        caption: maker, version and crop of a report that a program wrote; {} for one that a person wrote.
+        caption: maker, version and crop (the part that is described) of a report that a program wrote, the prompt
+            where there was one, and "sha256" of the text as made; {} for a report that a person wrote.
         findings: name → whether the volume shows it; what is not known is not named.
     """
 
@@ -51,8 +52,11 @@ class Case:
     findings: Mapping[str, bool] = field(default_factory=dict)
 
 
-def read_manifest(path: str | Path, splits: Collection[str] = SPLITS) -> list[Case]:
+def read_manifest(path: str | Path, splits: Collection[str] = SPLITS, check_files: bool = True) -> list[Case]:
     """The cases of the named splits.
+
+    Args:
+        check_files: whether volumes and label maps must be there.
 
     Raises:
         MedVLPError: the file or a line of it cannot be used (the line is named), a file of the named splits is
@@ -69,7 +73,8 @@ def read_manifest(path: str | Path, splits: Collection[str] = SPLITS) -> list[Ca
     if not cases:
         raise MedVLPError(f"The manifest {path} has no cases.", "It needs one JSON object a line.")
     _check_subjects(cases, path)
-    _check_files({n: case for n, case in cases.items() if case.split in splits}, path)
+    if check_files:
+        _check_files({n: case for n, case in cases.items() if case.split in splits}, path)
     return [case for case in cases.values() if case.split in splits]
 
 
