@@ -1,24 +1,22 @@
-"""`vlp3d caption`: write texts for volumes without reports, from what is measured in them.
+"""`vlp3d caption`: write texts for volumes without reports.
 
-Nothing leaves this computer.
+facts (the default) measures the structures of label maps; vlm lets an image-to-text model describe axial slices;
+endpoint asks a language model behind an OpenAI-compatible address. With facts and vlm nothing leaves this computer.
+Reports that people wrote, and captions that they corrected, stay. The same command goes on where one was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vlp3d_core.cli.caption_maker import add_maker, make_maker
+from vlp3d_core.cli.options import check_folders
 from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.errors import Cancelled
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vlp3d_core.train.manifest import Case
-    from vlp3d_core.volume import Segmentation, Volume
-
-MAKERS = ("facts",)
+SHOWN = 20
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,46 +24,29 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("manifest", type=Path, metavar="M.jsonl")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="M2.jsonl", help="the same with texts")
     parser.add_argument(
-        "--maker",
-        choices=MAKERS,
-        default="facts",
-        help="facts: volumes and intensities of the structures in label maps",
+        "--again", action="store_true", help="make earlier captions anew, corrected ones too; written reports stay"
     )
-    parser.add_argument(
-        "--model", metavar="NAME|FOLDER", help="segments volumes that have no label map, so that they can be measured"
-    )
-    parser.add_argument("--again", action="store_true", help="make earlier captions anew; written reports stay")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_maker(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from vlp3d_core.train.captions import caption
-    from vlp3d_core.train.manifest import read_manifest, write_manifest
+    check_folders([args.output])
+    try:
+        maker = make_maker(args)
+        from vlp3d_core.train.captioning import caption_manifest
 
-    cases = read_manifest(args.manifest)
-    with progress_bar(args.json) as progress:
-        made = caption(cases, _segmenter(args.model), args.again, progress)
-    resolved = [_absolute(case) for case in made.cases]
-    write_manifest(resolved, args.output)
-    texts = sum(bool(case.report) for case in resolved)
+        with progress_bar(args.json) as progress:
+            made = caption_manifest(args.manifest, args.output, maker, args.again, progress)
+    except KeyboardInterrupt:  # before the first volume, or a second time
+        raise Cancelled("The same command goes on.") from None
+    texts = sum(bool(case.report) for case in made.cases)
     if args.json:
-        print_json({"manifest": args.output, "volumes": len(resolved), "with_text": texts, "notes": made.notes})
+        print_json({"manifest": args.output, "volumes": len(made.cases), "with_text": texts, "notes": made.notes})
         return 0
-    for note in made.notes:
+    for note in made.notes[:SHOWN]:
         print(f"note: {note}")
-    print(f"{args.output}: {texts} of {len(resolved)} volumes have a text; read and correct them there")
+    if len(made.notes) > SHOWN:
+        print(f"note: and {len(made.notes) - SHOWN} more (--json lists all)")
+    print(f"{args.output}: {texts} of {len(made.cases)} volumes have a text; read and correct them there")
     return 0
-
-
-def _segmenter(model: str | None) -> Callable[[Volume], Segmentation] | None:
-    if model is None:
-        return None
-    from vlp3d_core import load_model
-
-    segment: Callable[[Volume], Segmentation] = load_model(model).segment
-    return segment
-
-
-def _absolute(case: Case) -> Case:
-    """The new manifest may lie in another folder than the old one."""
-    return replace(case, image=case.image.resolve(), label=case.label and case.label.resolve())
