@@ -73,4 +73,6 @@ class Estimate:
     def _onEnd(self, run: Any) -> None:
         if run is not self._run:
             return  # something has changed since
+        if run.state == "failed":
+            self._key = ()  # the worker may have died of something else: the next refresh asks again
         self._show(run.result, str(run.error) if run.state == "failed" else "")

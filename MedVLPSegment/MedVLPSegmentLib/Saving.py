@@ -38,8 +38,9 @@ class Saving:
         if manager is not None:
             application = slicer.app.applicationLogic()
             application.GetSelectionNode().SetActiveTableID(table.GetID())
-            application.PropagateTableSelection()
+            # The layout first: without a table view there is nothing yet that the selection could reach.
             manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpTableView)
+            application.PropagateTableSelection()
         self._say(_("The table '{name}' was made.").format(name=table.GetName()), "good")
 
     def export(self) -> None:

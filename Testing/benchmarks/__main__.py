@@ -16,10 +16,11 @@ from Testing.benchmarks.bench_cold_start import cold_start
 from Testing.benchmarks.bench_find import find
 from Testing.benchmarks.bench_segment import SHAPE, memory, segment_vs_monai
 from Testing.benchmarks.bench_slicer import slicer_logic
+from Testing.benchmarks.bench_training import training
 from Testing.benchmarks.bench_worker import worker_overhead
 from Testing.benchmarks.table import Row, as_markdown, write_table
 
-NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic")
+NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic", "training")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -38,6 +39,7 @@ def main() -> int:
             "find": lambda: find(folder, say),
             "cold_start": lambda: cold_start(folder, say),
             "slicer_logic": lambda: slicer_logic(folder, say),
+            "training": lambda: training(folder, (i, j, k), say),
             "worker": lambda: worker_overhead(folder, (i, j, k), say),
         }
 
