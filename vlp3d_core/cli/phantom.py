@@ -71,7 +71,7 @@ def _volume(args: argparse.Namespace) -> int:
         if args.labels.absolute() == args.output.absolute():
             raise UsageError(f"Image and labels would both be {args.output}.", "Give them different names.")
         check_writable(args.labels)
-    chosen = {} if args.spacing is None else {"spacing": (args.spacing,) * 3}
+    chosen: dict[str, Any] = {} if args.spacing is None else {"spacing": (args.spacing,) * 3}
     phantom = make_phantom(args.seed, args.region, **chosen)
     write_volume(phantom.volume, args.output)
     if args.labels is not None:

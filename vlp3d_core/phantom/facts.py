@@ -27,7 +27,7 @@ class Fact:
         volume_ml: volume of its voxels.
         center_ras: centroid in mm, R, A and S positive.
         extent_mm: size of its bounding box along R, A and S.
-        mean_hu, sd_hu: of the volume's values inside it (HU for CT).
+        mean, sd: of the volume's values inside it; HU in CT, the scanner's own unit in MR, grey values in EM.
         cut: it touches the edge of the field of view, so its size may be incomplete.
     """
 
@@ -37,8 +37,8 @@ class Fact:
     volume_ml: float
     center_ras: Triple
     extent_mm: Triple
-    mean_hu: float
-    sd_hu: float
+    mean: float
+    sd: float
     cut: bool
 
 
@@ -70,8 +70,8 @@ def measure(volume: Volume, labels: NDArray[np.unsignedinteger[Any]], values: Ma
                 volume_ml=len(index) * volume.voxel_ml,
                 center_ras=_triple(volume.affine[:3, :3] @ index.mean(axis=0) + volume.affine[:3, 3]),
                 extent_mm=_triple(high - low),
-                mean_hu=float(inside.mean()),
-                sd_hu=float(inside.std()),
+                mean=float(inside.mean()),
+                sd=float(inside.std()),
                 cut=any(s.start == 0 or s.stop == n for s, n in zip(box, labels.shape, strict=True)),
             )
         )

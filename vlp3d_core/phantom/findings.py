@@ -18,6 +18,7 @@ from scipy.ndimage import binary_erosion, distance_transform_edt, gaussian_filte
 
 from vlp3d_core.phantom.atlas import table
 from vlp3d_core.phantom.canvas import Canvas
+from vlp3d_core.phantom.look import Look
 from vlp3d_core.phantom.phantom import Phantom
 from vlp3d_core.phantom.shapes import Ellipsoid, Vector, rotation
 from vlp3d_core.text import concepts
@@ -36,14 +37,14 @@ class Sheet:
     Attributes:
         phantom: as painted; its array is changed.
         canvas: materials, so that nothing leaves its cavity.
-        contrast: 0 without, up to 1 with contrast medium.
+        look: the scan, which decides a tissue's value.
         marks: uint8, the grid: 1 + number of the finding that a voxel belongs to, 0 for none.
         findings: what has been drawn.
     """
 
     phantom: Phantom
     canvas: Canvas
-    contrast: float
+    look: Look
     marks: NDArray[np.uint8]
     findings: list[Finding] = field(default_factory=list)
 
@@ -66,16 +67,23 @@ class Sheet:
             lines.append(line.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)]))
         return tuple(lines)
 
-    def blend(self, cover: NDArray[np.float32], hu: float, rng: Generator) -> bool:
-        """Give voxels a value as far as they are covered (0 to 1); False when no voxel is covered enough to see."""
+    def blend(self, cover: NDArray[np.float32], tissue: str, rng: Generator) -> bool:
+        """Turn voxels into a tissue of materials.json as far as they are covered (0 to 1); False when none is covered
+        enough to see, or when the tissue looks like what is there."""
         if not cover.size or cover.max() < SHOWN:
             return False
         array = self.phantom.volume.array
         grain = gaussian_filter(rng.standard_normal(array.shape, dtype=np.float32), 0.7)
-        array += cover * (np.float32(hu) + 12 * grain - array)
-        np.clip(np.round(array), -1024, 3071, out=array)
+        if not self.look.blend(array, cover, tissue, grain, rng):
+            return False
         self.marks[cover >= SHOWN] = len(self.findings) + 1
         return True
+
+
+def shows(kind: str, look: Look) -> bool:
+    """Whether a finding of this kind is seen in a scan of this modality and contrast."""
+    row = table("findings")["drawn"].get(kind, {})
+    return look.modality != "MR" or look.contrast in row.get("mr", (look.contrast,))
 
 
 def draw_finding(sheet: Sheet, kind: str, structure: str, rng: Generator) -> bool:
@@ -83,12 +91,15 @@ def draw_finding(sheet: Sheet, kind: str, structure: str, rng: Generator) -> boo
     row = table("findings")["drawn"][kind]
     side = concepts()[structure].side if structure in concepts() else ""
     chosen = kinds()[kind]
-    choices = {name: str(rng.choice(getattr(chosen, name))) for name in ("density", "degree") if getattr(chosen, name)}
+    tissue = row.get("tissue", "")
+    options = {"density": chosen.density, "degree": chosen.degree}
+    if isinstance(tissue, dict):
+        options["density"] = tuple(density for density in chosen.density if sheet.look.knows(tissue[density]))
+    choices = {name: str(rng.choice(values)) for name, values in options.items() if values}
     level = choices.get("degree", choices.get("density", ""))
-    hu = row.get("hu", 0)
-    value = (hu[level] if isinstance(hu, dict) else hu) + row.get("enhances", 0) * sheet.contrast
     part = row.get("part", 0)
-    drawn = _WAYS[row["way"]](sheet, row, structure, value, part[level] if isinstance(part, dict) else part, rng)
+    named = tissue[level] if isinstance(tissue, dict) else tissue
+    drawn = _WAYS[row["way"]](sheet, row, structure, named, part[level] if isinstance(part, dict) else part, rng)
     if drawn is None:
         return False
     count, size = drawn
@@ -109,14 +120,14 @@ Drawn = tuple[int, int] | None
 """How many, and the longest diameter of the largest one in mm (0 where it is not measured)."""
 
 
-def _balls(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _balls(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
     home = sheet.mask(structure) & (sheet.marks == 0)
     room = home | (sheet.may(row["over"]) & (sheet.marks == 0)) if "over" in row else home
     count = int(rng.integers(1, row.get("most", 1) + 1))
     sizes = []
     for size in np.sort(rng.integers(row["size"][0], row["size"][1] + 1, count))[::-1]:
         cover = _ball(sheet, home, room, float(size), rng)
-        if cover is not None and sheet.blend(cover, hu, rng):
+        if cover is not None and sheet.blend(cover, tissue, rng):
             sizes.append(int(size))
             home &= maximum_filter(cover, 3) == 0  # the next one does not touch it
     return (len(sizes), max(sizes)) if sizes else None
@@ -146,7 +157,7 @@ def _cover(sheet: Sheet, centre: Vector, radii: Vector, turn: Vector) -> NDArray
     return cover
 
 
-def _dependent(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _dependent(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
     """The part of the voxels that lies furthest back and down (the patient lies on the back)."""
     home = sheet.mask(structure) & (sheet.marks == 0)
     if not home.any():
@@ -154,14 +165,15 @@ def _dependent(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, par
     _, a, s = np.broadcast_arrays(*sheet.place())
     height = a + np.float32(0.45) * s
     below = home & (height <= np.quantile(height[home], part))
-    if not sheet.blend(below.astype(np.float32), hu, rng):
+    if not sheet.blend(below.astype(np.float32), tissue, rng):
         return None
     if row.get("displaces"):
         sheet.phantom.labels[below] = 0
     return 1, 0
 
 
-def _haze(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _haze(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+    """A veil of `part` HU over the lungs; MR, in which aerated lung is black, shows none."""
     home = sheet.mask(structure) & (sheet.marks == 0)
     if not home.any():
         return None
@@ -174,17 +186,17 @@ def _haze(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: fl
     return 1, 0
 
 
-def _shell(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _shell(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
     home = sheet.mask(structure)
     if not home.any():
         return None
     step = float(np.prod(sheet.phantom.volume.spacing) ** (1 / 3))
     outside = distance_transform_edt(~home, sampling=sheet.phantom.volume.spacing)
     cover = np.clip(0.5 + (part - outside) / step, 0, 1) * (~home & sheet.may(row["over"]) & (sheet.marks == 0))
-    return (1, 0) if sheet.blend(cover.astype(np.float32), hu, rng) else None
+    return (1, 0) if sheet.blend(cover.astype(np.float32), tissue, rng) else None
 
 
-def _fluid(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _fluid(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
     """Fluid gathers around the organ and in the deepest places of the cavity."""
     room = sheet.may(row["over"]) & (sheet.marks == 0)
     if not room.any():
@@ -193,10 +205,10 @@ def _fluid(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: f
     _, a, _ = np.broadcast_arrays(*sheet.place())
     order = a + np.float32(0.8) * near
     filled = room & (order <= np.quantile(order[room], part))
-    return (1, 0) if sheet.blend(filled.astype(np.float32), hu, rng) else None
+    return (1, 0) if sheet.blend(filled.astype(np.float32), tissue, rng) else None
 
 
-def _aneurysm(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _aneurysm(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
     """A widening of the vessel in front of the third lumbar vertebra; its size is the diameter across the vessel."""
     level = np.argwhere(sheet.mask("vertebrae_L3"))
     vessel = np.argwhere(sheet.mask(structure))
@@ -210,10 +222,10 @@ def _aneurysm(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part
     centre = affine[:3, :3] @ here.mean(axis=0) + affine[:3, 3] + [0, size * 0.2, 0]  # it grows to the front
     cover = _cover(sheet, centre, size / 2 * np.array([1.0, 1.0, 1.5]), np.eye(3))
     room = ~sheet.may(["bone", "bone_dense", "disc", "cord"]) & (sheet.marks == 0)
-    return (1, size) if sheet.blend(cover * room, hu, rng) else None
+    return (1, size) if sheet.blend(cover * room, tissue, rng) else None
 
 
-def _wedge(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: float, rng: Generator) -> Drawn:
+def _wedge(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
     """The upper front of a vertebral body is lost: what is left is a wedge."""
     home = sheet.mask(structure) & (sheet.marks == 0)
     points = np.argwhere(home)
@@ -224,10 +236,10 @@ def _wedge(sheet: Sheet, row: dict[str, Any], structure: str, hu: float, part: f
     bottom, top = np.quantile(s[home], [0.05, 0.97])
     lost = (a - back) / max(front - back, 1.0) * 0.55 * (top - bottom)  # more to the front
     cover = (home & (s > top - lost) & (a > back)).astype(np.float32)
-    return (1, 0) if sheet.blend(cover, hu, rng) else None
+    return (1, 0) if sheet.blend(cover, tissue, rng) else None
 
 
-_WAYS: dict[str, Callable[[Sheet, dict[str, Any], str, float, float, Generator], Drawn]] = {
+_WAYS: dict[str, Callable[[Sheet, dict[str, Any], str, str, float, Generator], Drawn]] = {
     "ball": _balls, "dependent": _dependent, "haze": _haze, "shell": _shell, "fluid": _fluid,
     "aneurysm": _aneurysm, "wedge": _wedge,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Make a phantom: choose the field of view, paint the patient into it, give it CT values, measure it.
+"""Make a phantom: choose the field of view, paint the patient into it, give it a scanner's values, measure it.
 
 A phantom is a drawing by formulas. It is not a patient, it is not made from one, and a score reached on phantoms is
 no evidence of performance on people.
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import UsageError
-from vlp3d_core.phantom.appearance import hounsfield
-from vlp3d_core.phantom.atlas import NO_CHANGES, Changes, material_values, parts, structures, table
+from vlp3d_core.phantom.atlas import NO_CHANGES, Changes, material_values, parts, structures
 from vlp3d_core.phantom.body import paint_body
 from vlp3d_core.phantom.canvas import Canvas
 from vlp3d_core.phantom.facts import Fact, measure
+from vlp3d_core.phantom.look import Look, make_look
 from vlp3d_core.phantom.patient import Patient, make_patient
 from vlp3d_core.text import concepts
 from vlp3d_core.volume import Segment, Segmentation, Volume
@@ -30,20 +30,22 @@ MOST_VOXELS = 512 * 512 * 700
 
 @dataclass(frozen=True)
 class Phantom:
-    """A made-up CT with its truth.
+    """A made-up scan with its truth.
 
     Attributes:
-        volume: CT values in HU.
+        volume: HU of a CT, whole numbers of no unit of an MR.
         labels: uint8, the volume's grid, 0 is background or unnamed tissue.
         values: label value → concept id, for the structures that are present. The same id has the same value in
             every phantom.
         facts: every present structure, measured.
+        contrast: of an MR, one of `CONTRASTS`; else "".
     """
 
     volume: Volume
     labels: NDArray[np.uint8]
     values: dict[int, str]
     facts: list[Fact]
+    contrast: str = ""
 
     def segmentation(self) -> Segmentation:
         """The truth as a segmentation with the concepts' names, codes and colours."""
@@ -58,22 +60,31 @@ class Phantom:
 
 
 def make_phantom(
-    seed: int, region: str = "trunk", spacing: Sequence[float] | None = None, size: Sequence[int] | None = None
+    seed: int,
+    region: str = "trunk",
+    spacing: Sequence[float] | None = None,
+    size: Sequence[int] | None = None,
+    modality: str = "CT",
+    contrast: str = "",
 ) -> Phantom:
-    """A procedural CT, the same for the same arguments.
+    """A procedural CT or MR, the same for the same arguments.
 
-    The seed decides the patient and the field of view in mm; spacing and size only decide how it is sampled.
+    The seed decides the patient and the field of view in mm; spacing and size only decide how it is sampled, modality
+    and contrast how it looks: labels are the same in all of them.
 
     Args:
         seed: any whole number from 0.
-        region: "trunk" (a part of chest, abdomen and pelvis, arms up) or "head-neck" (arms down, −1024 HU outside).
+        region: "trunk" (a part of chest, abdomen and pelvis, arms up) or "head-neck" (arms down; a CT has −1024 HU
+            outside).
         spacing: voxel size in mm; None: drawn from the seed (about 3.5 mm), or from `size` where that is given.
         size: number of voxels along R, A, S; None: what covers the patient's field of view at that spacing.
+        modality: "CT" or "MR".
+        contrast: of an MR: "T1", "T2", "PD" or "T1C" (with contrast medium and fat saturation); "": drawn.
 
     Raises:
-        UsageError: an unknown region, or a seed, spacing or size that makes no volume.
+        UsageError: an unknown region, modality or contrast, or a seed, spacing or size that makes no volume.
     """
-    return draw(make_patient(seed_number(seed)), region, spacing, size)[0]
+    return draw(make_patient(seed_number(seed)), region, spacing, size, modality=modality, contrast=contrast)[0]
 
 
 def draw(
@@ -82,22 +93,24 @@ def draw(
     spacing: Sequence[float] | None = None,
     size: Sequence[int] | None = None,
     changes: Changes = NO_CHANGES,
-) -> tuple[Phantom, Canvas]:
-    """A phantom of this patient, with the canvas that it was painted on. Raises what `make_phantom` raises."""
+    modality: str = "CT",
+    contrast: str = "",
+) -> tuple[Phantom, Canvas, Look]:
+    """A phantom of this patient, the canvas that it was painted on and the scan. Raises what `make_phantom` raises."""
     if region not in REGIONS:
         raise UsageError(f"There is no phantom region {region!r}.", f"Choose one of {', '.join(REGIONS)}.")
     grid, middle = field_of_view(patient, region, _triple(spacing, "spacing"), _triple(size, "size"))
+    look = make_look(patient, grid.spacing, modality, contrast)
     canvas = Canvas(_coordinates(grid, patient, middle), material_values(), structures())
     outside = paint_body(canvas, patient, region)
     for part in parts(patient, _arms(region), changes):
         canvas.paint(part)
-    array = hounsfield(canvas, table("materials")["materials"], patient, grid.spacing)
-    if region == "head-neck":
-        array[outside > 4.0] = -1024.0
-    volume = Volume(array, grid.affine, "CT")
+    array = look.render(canvas, outside, masked=region == "head-neck")
+    volume = Volume(array, grid.affine, modality)
     present = np.flatnonzero(np.bincount(canvas.labels.ravel(), minlength=256))
     values = {value: name for name, value in structures().items() if value in present}
-    return Phantom(volume, canvas.labels, values, measure(volume, canvas.labels, values)), canvas
+    facts = measure(volume, canvas.labels, values)
+    return Phantom(volume, canvas.labels, values, facts, look.contrast), canvas, look
 
 
 def field_of_view(

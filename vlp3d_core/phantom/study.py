@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vlp3d_core.phantom.atlas import Changes, table
 from vlp3d_core.phantom.facts import measure
-from vlp3d_core.phantom.findings import Sheet, draw_finding
+from vlp3d_core.phantom.findings import Sheet, draw_finding, shows
+from vlp3d_core.phantom.look import Look
 from vlp3d_core.phantom.patient import Patient, make_patient
 from vlp3d_core.phantom.phantom import Phantom, draw, seed_number
 from vlp3d_core.text.report import Finding, StudyFacts, write_report
@@ -41,30 +42,35 @@ class Study:
     report: str
 
 
-def make_study(seed: int, spacing: Sequence[float] | None = None, omit: float = OMIT) -> Study:
-    """A trunk CT with findings and a report, the same for the same arguments.
+def make_study(
+    seed: int, spacing: Sequence[float] | None = None, omit: float = OMIT, modality: str = "CT", contrast: str = ""
+) -> Study:
+    """A trunk CT or MR with findings and a report, the same for the same arguments.
+
+    A patient has the same findings in every scan; what a scan does not show is neither drawn nor reported for it.
 
     Args:
         seed: any whole number from 0.
         spacing: voxel size in mm; None: drawn from the seed (about 3.5 mm). On a coarse grid small findings that
             would not show are neither drawn nor reported.
         omit: part of the normal and the absent that the report leaves unsaid.
+        modality, contrast: as for `make_phantom`.
 
     Raises:
-        UsageError: a seed or spacing that makes no volume.
+        UsageError: a seed or spacing that makes no volume, or an unknown modality or contrast.
     """
     patient = make_patient(seed_number(seed))
     rng = patient.stream("findings")
     changes = _changes(patient, rng)
-    phantom, canvas = draw(patient, REGION, spacing, changes=changes)
-    sheet = Sheet(phantom, canvas, patient.contrast, np.zeros(phantom.labels.shape, np.uint8))
+    phantom, canvas, look = draw(patient, REGION, spacing, changes=changes, modality=modality, contrast=contrast)
+    sheet = Sheet(phantom, canvas, look, np.zeros(phantom.labels.shape, np.uint8))
     partly = table("findings")["partly_ml"]
     shown = {f.concept for f in phantom.facts if not f.cut or f.volume_ml >= partly.get(f.concept, np.inf)}
     for kind, row in table("findings")["drawn"].items():
         places = [place for place in row["where"] if _members(place) <= shown]
         # Drawn for every kind, so that one kind more in the table leaves the others of a patient as they are.
         own = patient.stream("finding " + kind)
-        if places and set(row.get("needs", ())) <= shown and own.random() < row["chance"]:
+        if places and set(row.get("needs", ())) <= shown and own.random() < row["chance"] and shows(kind, look):
             draw_finding(sheet, kind, str(own.choice(places)), own)
     facts = _facts(sheet, changes, shown, patient)
     phantom = replace(phantom, facts=measure(phantom.volume, phantom.labels, phantom.values))
@@ -94,19 +100,26 @@ def _facts(sheet: Sheet, changes: Changes, shown: set[str], patient: Patient) ->
     there = {"uterus": "pelvis"}
     removed = {o for o in changes.without if there.get(o, "abdomen") in regions}
     touched = {place for f in sheet.findings for place in rows["drawn"][f.kind]["where"]} | set(enlarged.values())
-    looked_for = {kind for kind in kinds() if _visible(kind, shown) and kind not in {f.kind for f in findings}}
+    looked_for = {
+        kind for kind in kinds() if _visible(kind, shown, sheet.look) and kind not in {f.kind for f in findings}
+    }
     normal = {o for o in words()["organs"] if o in shown and o not in touched}
-    return StudyFacts.of("CT", regions=regions, findings=findings, none=looked_for, removed=removed, normal=normal)
+    return StudyFacts.of(
+        sheet.look.modality, sheet.look.contrast, regions=regions, findings=findings, none=looked_for, removed=removed,
+        normal=normal,
+    )  # fmt: skip
 
 
 def _members(place: str) -> set[str]:
     return set(table("findings")["whole"].get(place, [place]))
 
 
-def _visible(kind: str, shown: set[str]) -> bool:
-    """Whether the field of view would show a finding of this kind, so that a report may say there is none."""
+def _visible(kind: str, shown: set[str], look: Look) -> bool:
+    """Whether this scan and field of view would show a finding of this kind, so that a report may say there is none."""
     rows = table("findings")
     if kind in rows["enlarged"]:
         return rows["enlarged"][kind]["part"] in shown
-    row = rows["drawn"][kind]
+    row = rows["drawn"].get(kind)
+    if row is None or not shows(kind, look):
+        return False
     return set(row.get("needs", ())) <= shown and all(_members(place) <= shown for place in row["where"])

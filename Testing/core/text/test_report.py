@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.text.report import Finding, Measured, StudyFacts, parse_report, split_sentences, write_report
-from vlp3d_core.text.report.kinds import kinds, words
+from vlp3d_core.text.report.kinds import kinds, said, words
 
 
 @st.composite
@@ -44,8 +44,10 @@ def studies(draw: Any) -> StudyFacts:
     looked_for = sorted(set(kinds()) - {f.kind for f in present})
     removed = draw(st.sets(st.sampled_from(sorted(words()["removed"])), max_size=2))
     organs = sorted(set(words()["organs"]) - removed)
+    modality = draw(st.sampled_from(("CT", "MR", "EM")))
     return StudyFacts.of(
-        draw(st.sampled_from(("CT", "MR", "EM"))),
+        modality,
+        draw(st.sampled_from(("", *words()["contrasts"]))) if modality == "MR" else "",
         regions=draw(st.sets(st.sampled_from(words()["regions"]))),
         findings=present,
         none=draw(st.sets(st.sampled_from(looked_for), max_size=8)),
@@ -131,6 +133,32 @@ def test_every_kind_is_a_concept() -> None:
         assert name in concepts() or f"{name}_{side}" in concepts(), name
         assert all(site in concepts() for site in kind.sites)
         assert kind.none and bool(kind.forms) != bool(kind.statements)
+
+
+def test_what_only_one_modality_shows_is_said_only_there() -> None:
+    cyst = Finding("liver_cyst", size_mm=20)
+    metastasis = Finding("bone_metastasis", "", "vertebrae_L2", size_mm=20)
+    texts = {
+        scan: " ".join(
+            write_report(StudyFacts.of(*scan, findings=[cyst, metastasis], none=["liver_metastasis"]), seed)
+            for seed in range(60)
+        )
+        for scan in (("CT",), ("MR", "T1"), ("MR", "T2"), ("MR", "PD"))
+    }
+    assert "sclerotic" in texts[("CT",)].lower() and "T2-" not in texts[("CT",)]
+    assert not any(
+        word in texts[scan].lower() for scan in texts for word in ("sclerotic", "hypodense") if scan[0] == "MR"
+    )
+    assert "T2-hyperintense cyst" in texts[("MR", "T2")] and "T1-hypointense" not in texts[("MR", "T2")]
+    assert "T1-hypointense cyst" in texts[("MR", "T1")] and "intense" not in texts[("MR", "PD")]
+    assert "T2-weighted" in texts[("MR", "T2")]
+
+
+def test_every_kind_has_words_in_every_scan_of_its_modality() -> None:
+    for name, kind in kinds().items():
+        for scan in (("CT", ""), *(("MR", contrast) for contrast in words()["contrasts"])):
+            assert kind.statements or said(kind.forms, *scan), name
+            assert said(kind.none, *scan), name
 
 
 @pytest.mark.parametrize(

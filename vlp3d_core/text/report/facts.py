@@ -80,6 +80,7 @@ class StudyFacts:
 
     Attributes:
         modality: "CT", "MR" or "EM".
+        contrast: of an MR, a key of "contrasts" in findings.json ("T2"); "" where it is not said.
         regions: what the field of view shows, of "head", "neck", "chest", "abdomen", "pelvis".
         findings: what is there.
         none: kinds of findings that were looked for and are not there.
@@ -89,6 +90,7 @@ class StudyFacts:
     """
 
     modality: str
+    contrast: str = ""
     regions: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     none: tuple[str, ...] = ()
@@ -97,9 +99,9 @@ class StudyFacts:
     measured: tuple[Measured, ...] = ()
 
     @staticmethod
-    def of(modality: str, **parts: Any) -> StudyFacts:
+    def of(modality: str, contrast: str = "", **parts: Any) -> StudyFacts:
         """The same facts in their one order."""
-        return StudyFacts(modality, **{name: tuple(sorted(values)) for name, values in parts.items()})
+        return StudyFacts(modality, contrast, **{name: tuple(sorted(values)) for name, values in parts.items()})
 
     def statements(self) -> frozenset[str]:
         """What is said, each as one text without measures: two studies are alike as far as these agree."""
@@ -118,7 +120,7 @@ class StudyFacts:
         findings = [Finding(**f) for f in row.get("findings", ())]
         measured = [Measured(**m) for m in row.get("measured", ())]
         names = {key: row.get(key, ()) for key in ("regions", "none", "removed", "normal")}
-        return StudyFacts.of(row["modality"], findings=findings, measured=measured, **names)
+        return StudyFacts.of(row["modality"], row.get("contrast", ""), findings=findings, measured=measured, **names)
 
 
 def _sided(site: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +11,25 @@ from types import MappingProxyType
 from typing import Any
 
 from vlp3d_core.text.concepts import concepts
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One way to say something.
+
+    Attributes:
+        text: the words.
+        looks: where it is said: modalities ("CT") or contrasts of MR ("MR T2"); empty for everywhere.
+    """
+
+    text: str
+    looks: tuple[str, ...] = ()
+
+
+def said(wordings: Iterable[Wording], modality: str, contrast: str = "") -> list[str]:
+    """The wordings that fit a scan, in their order."""
+    scan = {modality, f"{modality} {contrast}"}
+    return [w.text for w in wordings if not w.looks or scan.intersection(w.looks)]
 
 
 @dataclass(frozen=True)
@@ -27,9 +46,9 @@ class Kind:
         density, degree: words that qualify it; empty for none.
     """
 
-    forms: tuple[str, ...] = ()
+    forms: tuple[Wording, ...] = ()
     statements: tuple[str, ...] = ()
-    none: tuple[str, ...] = ()
+    none: tuple[Wording, ...] = ()
     sides: bool = False
     sites: tuple[str, ...] = ()
     size: bool = False
@@ -50,10 +69,12 @@ def words() -> Mapping[str, Any]:
 def kinds() -> Mapping[str, Kind]:
     """Kind id → its words, in the order of the file."""
     rows: dict[str, dict[str, Any]] = words()["kinds"]
-    return MappingProxyType({name: Kind(**{k: _fixed(v) for k, v in row.items()}) for name, row in rows.items()})
+    return MappingProxyType({name: Kind(**{k: _fixed(k, v) for k, v in row.items()}) for name, row in rows.items()})
 
 
-def _fixed(value: Any) -> Any:
+def _fixed(key: str, value: Any) -> Any:
+    if key in ("forms", "none"):
+        return tuple(Wording(v["form"], tuple(v["in"])) if isinstance(v, dict) else Wording(v) for v in value)
     return tuple(value) if isinstance(value, list) else value
 
 

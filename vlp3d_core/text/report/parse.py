@@ -52,7 +52,8 @@ def parse_report(text: str) -> StudyFacts:
         elif finding := _finding(lower):
             findings.append(finding)
     names = {key: dict.fromkeys(values) for key, values in found.items()}
-    return StudyFacts.of(modality.group(1)[:2] if modality else "", findings=findings, measured=measured, **names)
+    scan, contrast = (modality.group(1)[:2], _contrast(head)) if modality else ("", "")
+    return StudyFacts.of(scan, contrast, findings=findings, measured=measured, **names)
 
 
 def _sections(text: str) -> tuple[str, str]:
@@ -63,6 +64,13 @@ def _sections(text: str) -> tuple[str, str]:
             following = (m.start() for m in marks[n + 1 :] if m.group(1).lower() in ("impression", "conclusion"))
             return text[: mark.start()], text[mark.end() : next(following, len(text))]
     return text, text
+
+
+def _contrast(head: str) -> str:
+    """The contrast with the longest name that the technique says."""
+    names = {n.lower(): key for key, values in words()["contrasts"].items() for n in values}
+    found = [name for name in names if name in head.lower()]
+    return names[max(found, key=len)] if found else ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,7 @@ def _of_kind(name: str, kind: Kind) -> Iterator[_Pattern]:
         for side in sides:
             for place in site_names(site):
                 for form in kind.forms:
-                    yield _pattern(name, side, site, form.format(side=side, site=place.lower()))
+                    yield _pattern(name, side, site, form.text.format(side=side, site=place).lower())
 
 
 def _pattern(kind: str, side: str, site: str, form: str) -> _Pattern:
@@ -148,7 +156,9 @@ def _size(sentence: str) -> int:
 
 def _named_kinds(sentence: str) -> list[str]:
     """Kinds that a negation names; of names within each other the longer one counts."""
-    hits = [(m.start(), m.end(), name) for name, kind in kinds().items() for x in kind.none for m in _all(x, sentence)]
+    hits = [
+        (m.start(), m.end(), name) for name, kind in kinds().items() for x in kind.none for m in _all(x.text, sentence)
+    ]
     inner = {h for h in hits for o in hits if o[0] <= h[0] and h[1] <= o[1] and o[1] - o[0] > h[1] - h[0]}
     return [name for *place, name in hits if (*place, name) not in inner]
 

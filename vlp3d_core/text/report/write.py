@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from vlp3d_core.text.report.facts import Finding, Measured, StudyFacts
-from vlp3d_core.text.report.kinds import kinds, organ_name, plural, site_names, words
+from vlp3d_core.text.report.kinds import kinds, organ_name, plural, said, site_names, words
 
 COUNTABLE = (
     "There is {a} {np}{measuring}.", "{A} {np}{measuring} is seen.", "{A} {np}{measuring} is present.",
@@ -37,12 +37,14 @@ def write_report(facts: StudyFacts, seed: int = 0, omit: float = 0.0, impression
         impression: end with the findings in short.
     """
     rng = Random(f"report {seed}")
-    positive = [_finding(f, rng) for f in facts.findings] + [_removed(organ, rng) for organ in facts.removed]
+    positive = [_finding(f, facts, rng) for f in facts.findings] + [_removed(organ, rng) for organ in facts.removed]
     normal = [name for name in facts.normal if rng.random() >= omit]
     none = [kind for kind in facts.none if rng.random() >= omit]
     rng.shuffle(positive)
     positive += [_measured(m, facts.modality, rng) for m in facts.measured]
-    others = [_normal(group, rng) for group in _grouped(normal, rng)] + [_none(g, rng) for g in _grouped(none, rng)]
+    others = [_normal(group, rng) for group in _grouped(normal, rng)] + [
+        _none(g, facts, rng) for g in _grouped(none, rng)
+    ]
     rng.shuffle(others)
     body = [*positive, *others] if rng.random() < 0.7 else [*others, *positive]
     if rng.random() < 0.3:
@@ -54,14 +56,16 @@ def write_report(facts: StudyFacts, seed: int = 0, omit: float = 0.0, impression
 
 def _technique(facts: StudyFacts, rng: Random) -> str:
     regions = [r for r in words()["regions"] if r in facts.regions]  # from head to pelvis, as one says it
-    return rng.choice(TECHNIQUE).format(m=facts.modality, x=_listed(regions) or "patient")
+    contrast = f"{rng.choice(words()['contrasts'][facts.contrast])} " if facts.contrast else ""
+    return rng.choice(TECHNIQUE).format(m=_capital(contrast) + facts.modality, x=_listed(regions) or "patient")
 
 
-def _finding(finding: Finding, rng: Random, short: bool = False) -> str:
+def _finding(finding: Finding, facts: StudyFacts, rng: Random, short: bool = False) -> str:
     kind = kinds()[finding.kind]
     if kind.statements:
         return rng.choice(kind.statements)
-    form = rng.choice(kind.forms).format(side=finding.side, site=rng.choice(site_names(finding.site)))
+    forms = said(kind.forms, facts.modality, facts.contrast)
+    form = rng.choice(forms).format(side=finding.side, site=rng.choice(site_names(finding.site)))
     qualifier = " ".join(w for w in (_degree(finding.degree, rng), finding.density) if w)
     if "~" in form:
         phrase = f"{qualifier} {form}".strip().replace("~", "")
@@ -117,8 +121,10 @@ def _normal(organs: list[str], rng: Random) -> str:
     return rng.choice(NORMAL).format(x=names, be="is" if len(organs) == 1 else "are")
 
 
-def _none(group: list[str], rng: Random) -> str:
-    return rng.choice(NONE).format(x=_listed([rng.choice(kinds()[k].none) for k in group], "or"))
+def _none(group: list[str], facts: StudyFacts, rng: Random) -> str:
+    form = rng.choice(NONE)
+    names = [rng.choice(said(kinds()[k].none, facts.modality, facts.contrast)) for k in group]
+    return form.format(x=_listed(names, "or"))
 
 
 def _grouped(names: list[str], rng: Random) -> list[list[str]]:
@@ -132,7 +138,7 @@ def _grouped(names: list[str], rng: Random) -> list[list[str]]:
 
 
 def _impression(facts: StudyFacts, rng: Random) -> str:
-    lines = [_finding(f, rng, short=True) for f in facts.findings] or ["No significant abnormality."]
+    lines = [_finding(f, facts, rng, short=True) for f in facts.findings] or ["No significant abnormality."]
     return "\n".join(f"{n}. {line}" for n, line in enumerate(lines, 1))
 
 

@@ -84,7 +84,7 @@ def _labelled(case: Case, volume: Volume, segment: Segment | None) -> Labelled |
 
 
 def _measured(row: Fact) -> Measured:
-    return Measured(row.concept, row.volume_ml * 1000, round(row.mean_hu))
+    return Measured(row.concept, row.volume_ml * 1000, round(row.mean))
 
 
 def _regions(rows: Iterable[Fact]) -> set[str]:

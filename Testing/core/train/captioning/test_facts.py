@@ -34,7 +34,7 @@ def test_volumes_and_intensities_are_those_of_the_labels() -> None:
     value = next(v for v, name in phantom.values.items() if name == "liver")
     mask = phantom.labels == value
     assert row.volume_ml == pytest.approx(mask.sum() * 0.512)
-    assert row.mean_hu == pytest.approx(float(phantom.volume.array[mask].mean()), rel=1e-5)
+    assert row.mean == pytest.approx(float(phantom.volume.array[mask].mean()), rel=1e-5)
 
 
 def test_reports_of_people_stay_and_captions_can_be_made_anew(cases: list[Case]) -> None:
