@@ -110,7 +110,8 @@ def draw_finding(sheet: Sheet, kind: str, structure: str, rng: Generator) -> boo
             structure if chosen.sites else "",
             count,
             size,
-            **choices,
+            choices.get("density", ""),
+            choices.get("degree", ""),
         )
     )
     return True

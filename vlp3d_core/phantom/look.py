@@ -54,7 +54,7 @@ def make_look(patient: Patient, spacing: tuple[float, float, float], modality: s
         UsageError: no such modality or contrast.
     """
     if modality not in ("CT", "MR"):
-        raise UsageError(f"There is no phantom with the modality {modality!r}.", "Choose CT, MR or EM.")
+        raise UsageError(f"There is no phantom with the modality {modality!r}.", "Choose CT or MR; `make_em` makes EM.")
     known = CONTRASTS if modality == "MR" else ()
     if contrast and contrast not in known:
         remedy = f"Choose one of {', '.join(known)}." if known else "Leave out the contrast; MR has some."

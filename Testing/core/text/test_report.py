@@ -13,9 +13,13 @@ from vlp3d_core.text.report import Finding, Measured, StudyFacts, parse_report, 
 from vlp3d_core.text.report.kinds import kinds, said, words
 
 
+def kinds_of(modality: str) -> list[str]:
+    return sorted(name for name, kind in kinds().items() if modality in kind.modalities)
+
+
 @st.composite
-def findings(draw: Any) -> Finding:
-    name = draw(st.sampled_from(sorted(kinds())))
+def findings(draw: Any, modality: str) -> Finding:
+    name = draw(st.sampled_from(kinds_of(modality)))
     kind = kinds()[name]
     site = draw(st.sampled_from(kind.sites)) if kind.sites else ""
     side = draw(st.sampled_from(("left", "right"))) if kind.sides else concepts()[site].side if site else ""
@@ -23,8 +27,9 @@ def findings(draw: Any) -> Finding:
         name,
         side,
         site,
-        count=draw(st.integers(1, 9)) if kind.count else 1,
-        size_mm=draw(st.integers(1, 250)) if kind.size else 0,
+        count=draw(st.integers(1, 9 if modality != "EM" else 700)) if kind.count else 1,
+        size_mm=draw(st.integers(1, 250)) if kind.size and kind.unit == "mm" else 0,
+        size_nm=draw(st.integers(1, 3000)) if kind.size and kind.unit == "nm" else 0,
         density=draw(st.sampled_from(kind.density)) if kind.density else "",
         degree=draw(st.sampled_from(kind.degree)) if kind.degree else "",
     )
@@ -34,17 +39,17 @@ def findings(draw: Any) -> Finding:
 def measures(draw: Any) -> list[Measured]:
     names = sorted({c.name: c.id for c in concepts().values() if c.kind == "structure"}.values())
     chosen = draw(st.sets(st.sampled_from(names), max_size=3))
-    volume, mean = st.floats(1e-8, 3e7), st.integers(-1024, 4000)
+    volume, mean = st.one_of(st.floats(1e-8, 3e7), st.floats(1e-18, 1e-8)), st.integers(-1024, 4000)
     return [Measured(name, draw(volume), draw(mean)) for name in chosen]
 
 
 @st.composite
 def studies(draw: Any) -> StudyFacts:
-    present = draw(st.lists(findings(), max_size=5))
-    looked_for = sorted(set(kinds()) - {f.kind for f in present})
+    modality = draw(st.sampled_from(("CT", "MR", "EM")))
+    present = draw(st.lists(findings(modality), max_size=5))
+    looked_for = sorted(set(kinds_of(modality)) - {f.kind for f in present})
     removed = draw(st.sets(st.sampled_from(sorted(words()["removed"])), max_size=2))
     organs = sorted(set(words()["organs"]) - removed)
-    modality = draw(st.sampled_from(("CT", "MR", "EM")))
     return StudyFacts.of(
         modality,
         draw(st.sampled_from(("", *words()["contrasts"]))) if modality == "MR" else "",
@@ -130,7 +135,7 @@ def test_findings_that_could_not_be_worded_are_refused(wrong: dict[str, Any], re
 def test_every_kind_is_a_concept() -> None:
     for name, kind in kinds().items():
         side = "left" if kind.sides else ""
-        assert name in concepts() or f"{name}_{side}" in concepts(), name
+        assert kind.concept in concepts() or name in concepts() or f"{name}_{side}" in concepts(), name
         assert all(site in concepts() for site in kind.sites)
         assert kind.none and bool(kind.forms) != bool(kind.statements)
 
@@ -154,9 +159,34 @@ def test_what_only_one_modality_shows_is_said_only_there() -> None:
     assert "T2-weighted" in texts[("MR", "T2")]
 
 
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("There are 23 mitochondria, the largest measuring 0.64 um.", ("mitochondrion", 23, 640)),
+        ("Two mitochondria (largest 480 nm).", ("mitochondrion", 2, 480)),
+        ("A mitochondrion of 1.2 µm is seen.", ("mitochondrion", 1, 1200)),
+        ("146 densely packed neurites.", ("neurite", 146, 0)),
+        ("12 mm stone in the gallbladder.", ("gallstone", 1, 0)),
+    ],
+)
+def test_counts_and_small_sizes(sentence: str, expected: tuple[str, int, int]) -> None:
+    (finding,) = parse_report(sentence).findings
+    assert (finding.kind, finding.count, finding.size_nm) == expected
+
+
+def test_small_volumes_are_said_in_small_units() -> None:
+    facts = StudyFacts.of("EM", measured=[Measured("mitochondrion", 4.21e-11, 97), Measured("membrane", 7.5e-14, 70)])
+    text = write_report(facts, 3)
+    assert "0.0421 um3" in text and "75000 nm3" in text and "HU" not in text
+    assert parse_report(text) == facts
+    read = parse_report("EM of the neuropil.\nFINDINGS:\nThe mitochondrion measures 0.0421 µm³ with a mean of 97.")
+    assert read.measured == (Measured("mitochondrion", 4.21e-11, 97),)
+
+
 def test_every_kind_has_words_in_every_scan_of_its_modality() -> None:
     for name, kind in kinds().items():
-        for scan in (("CT", ""), *(("MR", contrast) for contrast in words()["contrasts"])):
+        scans = {"CT": [""], "MR": list(words()["contrasts"]), "EM": [""]}
+        for scan in ((modality, contrast) for modality in kind.modalities for contrast in scans[modality]):
             assert kind.statements or said(kind.forms, *scan), name
             assert said(kind.none, *scan), name
 

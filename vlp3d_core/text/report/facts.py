@@ -19,9 +19,10 @@ class Finding:
         side: the patient's side, "left", "right" or "".
         site: structure that it lies in, where its kind has several ("lung_upper_lobe_left"); else "".
         count: how many.
-        size_mm: longest diameter of the largest one in whole mm; 0 where the kind is not measured.
-        density: "solid", "calcified", "ground-glass" or "".
+        size_mm: longest diameter of the largest one in whole mm; 0 where the kind is not measured in mm.
+        density: "solid", "calcified", "ground-glass", or another word of the kind; "" where it has none.
         degree: "small", "moderate", "large" or "".
+        size_nm: the same in whole nm, for kinds that are measured in nm.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Finding:
     size_mm: int = 0
     density: str = ""
     degree: str = ""
+    size_nm: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError where the words for such a finding could not be read back."""
@@ -41,8 +43,10 @@ class Finding:
             raise ValueError(f"a {self.kind} has no site {self.site!r} with the side {self.side!r}")
         if self.site and self.side != concepts()[self.site].side:
             raise ValueError(f"{self.site} is not on the {self.side}")
-        if (self.size_mm > 0) != kind.size or self.count < 1 or (self.count > 1 and not kind.count):
-            raise ValueError(f"a {self.kind} has no size {self.size_mm} mm or count {self.count}")
+        sizes = {"mm": self.size_mm, "nm": self.size_nm}
+        measured = sizes.pop(kind.unit)
+        if (measured > 0) != kind.size or any(sizes.values()) or self.count < 1 or (self.count > 1 and not kind.count):
+            raise ValueError(f"a {self.kind} has no size {measured} {kind.unit} or count {self.count}")
         if self.density not in (kind.density or ("",)) or self.degree not in (kind.degree or ("",)):
             raise ValueError(f"a {self.kind} is not {self.density} {self.degree}")
 
@@ -50,7 +54,7 @@ class Finding:
     def concept(self) -> str:
         """Id in concepts.json: with the side where it has one of that name."""
         sided = f"{self.kind}_{self.side}"
-        return sided if sided in concepts() else self.kind
+        return sided if sided in concepts() else kinds()[self.kind].concept or self.kind
 
 
 @dataclass(frozen=True, order=True)
@@ -81,7 +85,8 @@ class StudyFacts:
     Attributes:
         modality: "CT", "MR" or "EM".
         contrast: of an MR, a key of "contrasts" in findings.json ("T2"); "" where it is not said.
-        regions: what the field of view shows, of "head", "neck", "chest", "abdomen", "pelvis".
+        regions: what the field of view shows, of "head", "neck", "chest", "abdomen", "pelvis"; "neuropil" and
+            "perikaryon" in EM.
         findings: what is there.
         none: kinds of findings that were looked for and are not there.
         removed: organs that are missing though the field of view shows their place.

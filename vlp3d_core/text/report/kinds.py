@@ -44,6 +44,9 @@ class Kind:
         sites: structures that it can lie in; empty where the kind itself says where.
         size, count: whether it is measured, and whether several at one place are counted.
         density, degree: words that qualify it; empty for none.
+        modalities: which of them show it.
+        unit: of its size, "mm" or "nm".
+        concept: id in concepts.json, where it is not the kind's own.
     """
 
     forms: tuple[Wording, ...] = ()
@@ -55,6 +58,9 @@ class Kind:
     count: bool = False
     density: tuple[str, ...] = ()
     degree: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ("CT", "MR")
+    unit: str = "mm"
+    concept: str = ""
 
 
 @cache

@@ -21,10 +21,13 @@ _NEGATED = re.compile(
 _NORMAL = re.compile(r"\b(?:unremarkable|normal)\b")
 _REMOVED = re.compile(r"\b(?:absent|removed|status post)\b")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?-?(mm|cm)\b")
+_NANO = re.compile(r"(\d+(?:\.\d+)?)\s?-?(nm|um|[µμ]m)\b")
+_MANY = re.compile(r"^(?:there are )?(\d+)(?![\d.]|\s?-?(?:[mcnuµμ]m)\b)")
 _MEASURED = re.compile(
-    r"^(?:the )?(.+?)(?: measures| has a volume of|: volume) ([\d.e+]+) (ml|mm3|um3)[a-z ,]* mean(?: of)? (-?\d+)\b"
+    r"^(?:the )?(.+?)(?: measures| has a volume of|: volume) ([\d.e+]+) (ml|[munµμ]m[3³])"
+    r"[a-z ,]* mean(?: of)? (-?\d+)\b"
 )
-_UNITS = {"ml": 1e3, "mm3": 1.0, "um3": 1e-9}
+_UNITS = {"ml": 1e3, "mm3": 1.0, "um3": 1e-9, "µm3": 1e-9, "μm3": 1e-9, "nm3": 1e-18}
 _SECTION = re.compile(r"^\s*(findings|impression|technique|comparison|indication|conclusion)\s*:", re.I | re.M)
 
 
@@ -41,7 +44,7 @@ def parse_report(text: str) -> StudyFacts:
     for sentence in split_sentences(body):
         lower = sentence.lower().rstrip(".")
         if (match := _MEASURED.match(lower)) and match.group(1) in _structures():
-            volume = float(match.group(2)) * _UNITS[match.group(3)]
+            volume = float(match.group(2)) * _UNITS[match.group(3).replace("³", "3")]
             measured.append(Measured(_structures()[match.group(1)], volume, int(match.group(4))))
         elif _NEGATED.search(lower):
             found["none"] += _named_kinds(lower)
@@ -96,7 +99,8 @@ def _finding(sentence: str) -> Finding | None:
             side=best.side,
             site=best.site,
             count=_count(sentence) if kind.count else 1,
-            size_mm=_size(sentence) if kind.size else 0,
+            size_mm=_size(sentence) if kind.size and kind.unit == "mm" else 0,
+            size_nm=_nanometres(sentence) if kind.size and kind.unit == "nm" else 0,
             density=next((d for d in kind.density if _has(sentence, (d,))), ""),
             degree=next((d for d in kind.degree if _has(sentence, words()["degrees"][d])), ""),
         )
@@ -144,6 +148,8 @@ def _structures() -> dict[str, str]:
 
 def _count(sentence: str) -> int:
     numbers = words()["numbers"]
+    if digits := _MANY.match(sentence):
+        return int(digits.group(1))
     match = re.search(rf"\b({'|'.join(numbers[2:])})\b", sentence)
     return numbers.index(match.group(1)) if match else 1
 
@@ -151,6 +157,12 @@ def _count(sentence: str) -> int:
 def _size(sentence: str) -> int:
     """The largest measure in whole mm; 0 without one."""
     sizes = [float(value) * (10 if unit == "cm" else 1) for value, unit in _SIZE.findall(sentence)]
+    return round(max(sizes, default=0))
+
+
+def _nanometres(sentence: str) -> int:
+    """The largest measure in whole nm; 0 without one."""
+    sizes = [float(value) * (1 if unit == "nm" else 1000) for value, unit in _NANO.findall(sentence)]
     return round(max(sizes, default=0))
 
 

@@ -15,6 +15,7 @@ SEVERAL = (
     "There are {n} {np}, the largest measuring {mm}.", "{N} {np} are seen, up to {mm} in diameter.",
     "{N} {np} (largest {mm}).", "{N} {np}, the largest of {mm}.",
 )  # fmt: skip
+SEVERAL_UNMEASURED = ("There are {n} {np}.", "{N} {np} are seen.", "{N} {np} are present.", "{N} {np}.")
 UNCOUNTABLE = ("There is {np}.", "{Np}.", "{Np} is seen.", "{Np} is present.")
 NONE = ("No {x}.", "There is no {x}.", "No evidence of {x}.", "There is no evidence of {x}.", "Negative for {x}.")
 NORMAL = ("The {x} {be} unremarkable.", "Unremarkable {x}.", "Normal appearance of the {x}.", "The {x} {be} normal.")
@@ -73,11 +74,13 @@ def _finding(finding: Finding, facts: StudyFacts, rng: Random, short: bool = Fal
             phrase = f"a {phrase}"
         return rng.choice(UNCOUNTABLE[1:2] if short else UNCOUNTABLE).format(np=phrase, Np=_capital(phrase))
     before, noun, after = form.split("|")
-    size = _size(finding.size_mm, rng)
+    size = _nanometres(finding.size_nm, rng) if finding.size_nm else _size(finding.size_mm, rng)
     if finding.count > 1:
         phrase = f"{qualifier} {before}{plural(noun)}{after}".strip()
-        number = words()["numbers"][finding.count]
-        return rng.choice(SEVERAL).format(n=number, N=_capital(number), np=phrase, mm=size)
+        number = words()["numbers"][finding.count] if finding.count < len(words()["numbers"]) else str(finding.count)
+        return rng.choice(SEVERAL if size else SEVERAL_UNMEASURED).format(
+            n=number, N=_capital(number), np=phrase, mm=size
+        )
     phrase = f"{qualifier} {before}{noun}{after}".strip()
     if short:
         return f"{_capital(phrase)}{f', {size}' if size else ''}."
@@ -96,6 +99,10 @@ def _size(mm: int, rng: Random) -> str:
     return f"{mm / 10:.1f} cm" if rng.random() < 0.35 else f"{mm} mm"
 
 
+def _nanometres(nm: int, rng: Random) -> str:
+    return f"{nm / 1000:g} um" if rng.random() < 0.35 else f"{nm} nm"
+
+
 def _degree(degree: str, rng: Random) -> str:
     return str(rng.choice(words()["degrees"][degree])) if degree else ""
 
@@ -111,8 +118,11 @@ def _measured(row: Measured, modality: str, rng: Random) -> str:
 
 
 def _volume(mm3: float) -> str:
-    """ "1450 ml", "320 mm3", "85200 um3": three significant digits in the unit that suits."""
-    value, unit = (mm3 / 1000, "ml") if mm3 >= 1000 else (mm3, "mm3") if mm3 >= 0.1 else (mm3 * 1e9, "um3")
+    """ "1450 ml", "320 mm3", "85200 um3", "740 nm3": three significant digits in the unit that suits."""
+    if mm3 >= 0.1:
+        value, unit = (mm3 / 1000, "ml") if mm3 >= 1000 else (mm3, "mm3")
+    else:
+        value, unit = (mm3 * 1e9, "um3") if mm3 >= 1e-12 else (mm3 * 1e18, "nm3")
     return f"{float(f'{value:.3g}'):.12g} {unit}"
 
 
