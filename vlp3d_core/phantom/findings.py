@@ -2,7 +2,7 @@
 
 The ways of drawing: a *ball* (nodule, mass, cyst, stone) inside its organ; a *dependent* layer, as fluid or collapse
 gathers at the back and bottom of a lung; a *haze* of the lungs; a *shell* around an organ; free *fluid* in a cavity; an
-*aneurysm* about a vessel; a *wedge* taken off a vertebra.
+*aneurysm* about a vessel; a *wedge* taken off a vertebra; a *break* through a long bone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, distance_transform_edt, gaussian_filter, maximum_filter
+from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt, gaussian_filter, maximum_filter
 
 from vlp3d_core.phantom.atlas import table
 from vlp3d_core.phantom.canvas import Canvas
@@ -28,6 +28,8 @@ from vlp3d_core.text.report.kinds import kinds
 Mask = NDArray[np.bool_]
 SHOWN = 0.5
 """Part of a voxel that a finding must fill somewhere to count as shown; on a coarse grid a small one may not."""
+BESIDE = 13.0
+"""Millimetres of bone that are looked at about a break."""
 
 
 @dataclass
@@ -81,8 +83,10 @@ class Sheet:
 
 
 def shows(kind: str, look: Look) -> bool:
-    """Whether a finding of this kind is seen in a scan of this modality and contrast."""
+    """Whether a finding of this kind is seen in a scan of this modality, contrast and voxel size."""
     row = table("findings")["drawn"].get(kind, {})
+    if max(look.spacing) > row.get("finest", np.inf):
+        return False
     return look.modality != "MR" or look.contrast in row.get("mr", (look.contrast,))
 
 
@@ -121,7 +125,7 @@ Drawn = tuple[int, int] | None
 """How many, and the longest diameter of the largest one in mm (0 where it is not measured)."""
 
 
-def _balls(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _balls(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     home = sheet.mask(structure) & (sheet.marks == 0)
     room = home | (sheet.may(row["over"]) & (sheet.marks == 0)) if "over" in row else home
     count = int(rng.integers(1, row.get("most", 1) + 1))
@@ -158,7 +162,7 @@ def _cover(sheet: Sheet, centre: Vector, radii: Vector, turn: Vector) -> NDArray
     return cover
 
 
-def _dependent(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _dependent(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     """The part of the voxels that lies furthest back and down (the patient lies on the back)."""
     home = sheet.mask(structure) & (sheet.marks == 0)
     if not home.any():
@@ -173,7 +177,7 @@ def _dependent(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, p
     return 1, 0
 
 
-def _haze(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _haze(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     """A veil of `part` HU over the lungs; MR, in which aerated lung is black, shows none."""
     home = sheet.mask(structure) & (sheet.marks == 0)
     if not home.any():
@@ -187,7 +191,7 @@ def _haze(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: 
     return 1, 0
 
 
-def _shell(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _shell(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     home = sheet.mask(structure)
     if not home.any():
         return None
@@ -197,7 +201,7 @@ def _shell(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part:
     return (1, 0) if sheet.blend(cover.astype(np.float32), tissue, rng) else None
 
 
-def _fluid(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _fluid(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     """Fluid gathers around the organ and in the deepest places of the cavity."""
     room = sheet.may(row["over"]) & (sheet.marks == 0)
     if not room.any():
@@ -209,7 +213,7 @@ def _fluid(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part:
     return (1, 0) if sheet.blend(filled.astype(np.float32), tissue, rng) else None
 
 
-def _aneurysm(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _aneurysm(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     """A widening of the vessel in front of the third lumbar vertebra; its size is the diameter across the vessel."""
     level = np.argwhere(sheet.mask("vertebrae_L3"))
     vessel = np.argwhere(sheet.mask(structure))
@@ -226,7 +230,7 @@ def _aneurysm(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, pa
     return (1, size) if sheet.blend(cover * room, tissue, rng) else None
 
 
-def _wedge(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: float, rng: Generator) -> Drawn:
+def _wedge(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
     """The upper front of a vertebral body is lost: what is left is a wedge."""
     home = sheet.mask(structure) & (sheet.marks == 0)
     points = np.argwhere(home)
@@ -240,7 +244,38 @@ def _wedge(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part:
     return (1, 0) if sheet.blend(cover, tissue, rng) else None
 
 
-_WAYS: dict[str, Callable[[Sheet, dict[str, Any], str, str, float, Generator], Drawn]] = {
+def _break(sheet: Sheet, row: dict[str, Any], structure: str, tissue: str, part: Any, rng: Generator) -> Drawn:
+    """A gap across a rib or clavicle, `part` mm wide, with bone on both sides; the label goes on through it."""
+    home = sheet.mask(structure) & (sheet.marks == 0)
+    index = np.argwhere(home)
+    if len(index) < 50:
+        return None
+    affine = sheet.phantom.volume.affine
+    points = index @ affine[:3, :3].T + affine[:3, 3]
+    width = float(rng.uniform(*part))
+    for centre in points[rng.integers(len(points), size=30)]:
+        near = points[np.linalg.norm(points - centre, axis=1) < BESIDE]
+        middle = near.mean(axis=0)
+        axis = np.linalg.svd(near - middle, full_matrices=False)[2][0]
+        along = (near - middle) @ axis
+        if np.linalg.norm(middle - centre) > 5 or along.min() > -0.7 * BESIDE or along.max() < 0.7 * BESIDE:
+            continue  # too near an end
+        r, a, s = np.broadcast_arrays(*sheet.place())
+        off = [r - np.float32(middle[0]), a - np.float32(middle[1]), s - np.float32(middle[2])]
+        across = np.abs(sum(np.float32(axis[n]) * off[n] for n in range(3)))
+        close = sum(part * part for part in off) < BESIDE**2
+        # The rim of the bone as well, which is blurred into the fat around it.
+        free = home | ((sheet.phantom.labels == 0) & binary_dilation(home))
+        step = float(np.prod(sheet.phantom.volume.spacing) ** (1 / 3))
+        cover = np.clip(0.5 + (width / 2 - across) / step, 0, 1) * (close & free & (sheet.marks == 0))
+        if not sheet.blend(cover.astype(np.float32), tissue, rng):
+            return None
+        sheet.marks[(sheet.marks == len(sheet.findings) + 1) & ~home] = 0
+        return 1, 0
+    return None
+
+
+_WAYS: dict[str, Callable[[Sheet, dict[str, Any], str, str, Any, Generator], Drawn]] = {
     "ball": _balls, "dependent": _dependent, "haze": _haze, "shell": _shell, "fluid": _fluid,
-    "aneurysm": _aneurysm, "wedge": _wedge,
+    "aneurysm": _aneurysm, "wedge": _wedge, "break": _break,
 }  # fmt: skip

@@ -20,6 +20,7 @@ class Look(Protocol):
 
     modality: str
     contrast: str
+    spacing: tuple[float, float, float]
 
     def render(self, canvas: Canvas, outside: NDArray[np.float32], masked: bool) -> NDArray[np.float32]:
         """Values of a painted canvas, shape (I, J, K).

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from vlp3d_core.phantom import Study, make_phantom, make_study
+from vlp3d_core.phantom import Phantom, Study, make_phantom, make_study
 from vlp3d_core.phantom.atlas import table
+from vlp3d_core.phantom.canvas import Canvas
+from vlp3d_core.phantom.findings import Sheet, draw_finding, shows
+from vlp3d_core.phantom.look import Look
+from vlp3d_core.phantom.patient import make_patient
+from vlp3d_core.phantom.phantom import draw
 from vlp3d_core.text.concepts import concepts
-from vlp3d_core.text.report import Finding, parse_report, write_report
+from vlp3d_core.text.report import Finding, StudyFacts, parse_report, write_report
 from vlp3d_core.text.report.kinds import kinds
 
 SEEDS = range(14)
 SPACING = (6.0, 6.0, 6.0)
+HIGH = 32
+"""A patient whose field of view is of the chest."""
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +147,42 @@ def test_a_plain_phantom_is_untouched() -> None:
 def test_concepts_of_findings_have_a_side_where_they_can() -> None:
     assert Finding("kidney_cyst", "left", size_mm=10).concept == "kidney_cyst_left"
     assert Finding("ascites", degree="small").concept == "ascites" in concepts()
+
+
+@pytest.fixture(scope="module")
+def upper_chest() -> tuple[Phantom, Canvas, Look]:
+    """A CT with whole ribs and clavicles, fine enough to see a break."""
+    return draw(make_patient(HIGH), "trunk", (2.6, 2.6, 2.6), (140, 96, 170))
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [("rib_fracture", "rib_left_6"), ("rib_fracture", "rib_right_8"), ("clavicle_fracture", "clavicula_left")],
+)
+def test_a_break_parts_the_bone_that_the_facts_name(
+    kind: str, place: str, upper_chest: tuple[Phantom, Canvas, Look]
+) -> None:
+    """The bone is in two pieces after it, and the gap is of soft tissue."""
+    phantom, canvas, look = upper_chest
+    assert shows(kind, look)
+    bone = phantom.labels == next(v for v, name in phantom.values.items() if name == place)
+    array = phantom.volume.array.copy()
+    sheet = Sheet(
+        replace(phantom, volume=phantom.volume.with_array(array)), canvas, look, np.zeros(bone.shape, np.uint8)
+    )
+    dense = array[bone].mean()
+    assert draw_finding(sheet, kind, place, np.random.default_rng(3))
+    (finding,) = sheet.findings
+    assert finding.side == concepts()[place].side and finding.site == (place if kind == "rib_fracture" else "")
+    gap = sheet.marks == 1
+    assert np.all(bone[gap]) and np.median(array[gap]) < 150 < dense
+    pieces = np.bincount(ndimage.label(bone & ~gap)[0].ravel())[1:]
+    assert np.sort(pieces)[-2:].min() > 8
+    text = write_report(StudyFacts.of("CT", findings=[finding]), 2)
+    assert parse_report(text).findings == (finding,)
+
+
+def test_no_break_where_the_voxels_would_hide_it(studies: list[Study]) -> None:
+    for study in studies:
+        said = {f.kind for f in study.facts.findings} | set(study.facts.none)
+        assert not said & {"rib_fracture", "clavicle_fracture"}
