@@ -30,8 +30,6 @@ NM = 1e-6
 STEPS = (2.0, 60.0)
 """Voxel sizes that make a block, nm."""
 MOST_VOXELS = 512**3
-ROUGH = 20.0
-"""Nanometres from which an axis is one of sections."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,8 @@ def make_em(seed: int, spacing: Sequence[float] | None = None, size: Sequence[in
 
     Args:
         seed: any whole number from 0.
-        spacing: voxel size in mm (8 nm are 8e-6); None: drawn, about 10 nm in all axes or sections of 40 nm. An axis of
-            more than 20 nm is one of sections.
+        spacing: voxel size in mm (8 nm are 8e-6); None: drawn, about 10 nm in all axes or sections of 40 nm. An axis
+            of more than 20 nm that is twice as coarse as the others is one of sections.
         size: number of voxels along x, y and z; None: what the drawn microscope has (128×128×128 or 192×192×32).
 
     Raises:
@@ -80,9 +78,10 @@ def make_em(seed: int, spacing: Sequence[float] | None = None, size: Sequence[in
     if body is not None and len(soma):
         organelles.nucleus = _nucleus(block, body, soma)
     put_mitochondria(block, rows, courses, of, organelles)
-    put_synapses(block, rows, of, organelles)
-    tear_membranes(block, rows, organelles)
-    sections = bool(block.step.max() > ROUGH)
+    if block.fine <= rows["finest"]:
+        put_synapses(block, rows, of, organelles)
+        tear_membranes(block, rows, organelles)
+    sections = any(block.coarse)
     affine = np.diag([*(block.step * NM), 1.0])
     affine[:3, 3] = block.step * NM / 2
     volume = Volume(greys(block, rows, soma, organelles, sections), affine, "EM")
@@ -107,8 +106,13 @@ def _grid(
     step = drawn if spacing is None else np.asarray(spacing, float) / NM
     count = np.asarray(size if size is not None else scan["size"])
     if spacing is not None and size is None:
-        count = np.array([192, 192, 32] if step.max() > ROUGH else [128, 128, 128])
-    if step.shape != (3,) or not np.isfinite(step).all() or (step < STEPS[0] - 1e-6).any() or (step > STEPS[1]).any():
+        count = np.array(scans[1]["size"] if step.max() > 2 * step.min() else scans[0]["size"])
+    if (
+        step.shape != (3,)
+        or not np.isfinite(step).all()
+        or (step < STEPS[0] - 1e-6).any()
+        or (step > STEPS[1] + 1e-6).any()
+    ):
         raise UsageError(f"{spacing!r} is no spacing of an EM phantom.", "Give three voxel sizes from 2e-6 to 6e-5 mm.")
     if count.shape != (3,) or count.dtype.kind not in "iu" or (count < 8).any() or count.prod() > MOST_VOXELS:
         raise UsageError(

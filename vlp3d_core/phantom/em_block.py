@@ -14,6 +14,8 @@ from vlp3d_core.phantom.canvas import Box
 from vlp3d_core.phantom.shapes import Floats, Vector
 
 Mask = NDArray[np.bool_]
+SECTION = 20.0
+"""Nanometres from which an axis may be one of sections."""
 
 
 @dataclass(eq=False)
@@ -48,6 +50,16 @@ class Block:
         """Edge lengths in nm."""
         lengths: Vector = np.array(self.shape) * self.step
         return lengths
+
+    @property
+    def coarse(self) -> tuple[bool, ...]:
+        """Which axes are of sections: steps of more than `SECTION` nm, and more than twice the finest."""
+        return tuple(bool(s > SECTION and s > 2 * self.step.min()) for s in self.step)
+
+    @property
+    def fine(self) -> float:
+        """Voxel size in the plane where it is seen best, nm."""
+        return float(np.sort(self.step)[1])
 
     @property
     def um3(self) -> float:

@@ -103,7 +103,7 @@ def _membranes(block: Block, table: dict[str, Any], organelles: Organelles, imag
     """Dark lines where cells border on each other, darker at synapses; none where a membrane is torn."""
     grey = table["grey"]
     # In sections a border that runs flat is smeared, as it is cut along its surface.
-    thick = min(1.0, 2.5 * table["membrane"] / (2 * float(np.sort(block.step)[1])))  # part of the border's two voxels
+    thick = min(1.0, 2.5 * table["membrane"] / (2 * block.fine))  # part of the border's two voxels
     line = np.float32(thick) * np.exp(-((block.depth / np.float32(table["membrane"])) ** 2))
     for box, hole in organelles.gaps:
         far = distance_transform_edt(~hole, sampling=block.step)

@@ -69,7 +69,7 @@ def draw_courses(block: Block, axis: int | None, body: tuple[Vector, float] | No
     while filled < wanted and number < rows["most"]:
         kind = rng.choice(("thin", "middle", "thick"), p=rows["share"])
         # What is thinner than a few voxels would be a row of crumbs.
-        radius = max(rng.uniform(*rows[kind]), THINNEST * float(np.sort(block.step)[1]))
+        radius = max(rng.uniform(*rows[kind]), THINNEST * block.fine)
         course = _course(block, rng, axis)
         held = block.inside(course)
         if held.sum() < 3:
@@ -233,7 +233,7 @@ def borders(block: Block) -> NDArray[np.bool_]:
     """Voxels beside another cell; along a coarse axis a border lies between the slices and is not seen."""
     border = np.zeros(block.shape, bool)
     for axis in range(3):
-        if block.step[axis] <= 20:
+        if not block.coarse[axis]:
             low, high = ([slice(None)] * 3 for _ in range(2))
             low[axis], high[axis] = slice(None, -1), slice(1, None)
             differs = block.cells[tuple(low)] != block.cells[tuple(high)]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
+from vlp3d_core.phantom.atlas import table
 from vlp3d_core.phantom.em import NM, EMPhantom, make_em
 from vlp3d_core.phantom.em_block import Mask
 from vlp3d_core.phantom.study import OMIT, Study
@@ -47,6 +48,8 @@ def make_em_study(
         findings.append(Finding("cell_body"))
     found = {f.kind for f in findings}
     none = {name for name, kind in kinds().items() if "EM" in kind.modalities and name not in found}
+    if sorted(phantom.volume.spacing)[1] / NM > table("em")["finest"]:  # voxels too large to look for them
+        none -= {"vesicle_cloud", "synapse", "membrane_gap"}
     if along.max() >= MIXED:  # neither aligned nor mixed: nothing is said
         none.discard("neurite_orientation")
     regions = {"neuropil"} | ({"perikaryon"} if "cell_body" in shown else set())

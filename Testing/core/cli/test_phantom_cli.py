@@ -14,7 +14,8 @@ import SimpleITK as sitk
 import vlp3d_core.phantom
 from vlp3d_core import read_volume
 from vlp3d_core.cli.main import main
-from vlp3d_core.phantom import Phantom, make_phantom
+from vlp3d_core.phantom import Phantom, make_em, make_phantom
+from vlp3d_core.text.report import parse_report
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +23,17 @@ def small_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coarse ones: what is tested is the way to the disk."""
     monkeypatch.setattr(vlp3d_core.phantom, "make_phantom", coarse)
 
+    monkeypatch.setattr(vlp3d_core.phantom, "make_em", block)
+
 
 @cache
-def coarse(seed: int, region: str) -> Phantom:
-    return make_phantom(seed, region, spacing=(8.0, 8.0, 8.0))
+def coarse(seed: int, region: str, **look: str) -> Phantom:
+    return make_phantom(seed, region, spacing=(8.0, 8.0, 8.0), **look)
+
+
+@cache
+def block(seed: int, spacing: tuple[float, ...] | None = None) -> Phantom:
+    return make_em(seed, spacing, (40, 40, 40))
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
@@ -81,6 +89,11 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["-o", "ct.nii.gz", "--labels", "ct.nii.gz"], 2),
         (["-o", "ct.nii.gz", "--seed", "-1"], 2),
         (["-o", "ct.nii.gz", "--region", "leg"], 2),
+        (["-o", "ct.nii.gz", "--contrast", "T1"], 2),
+        (["-o", "mr.nii.gz", "--modality", "MR", "--contrast", "T9"], 2),
+        (["-o", "em.nii.gz", "--modality", "EM", "--region", "head-neck"], 2),
+        (["-o", "em.nii.gz", "--modality", "EM", "--spacing", "3"], 2),
+        (["studies", "-o", "s", "--contrast", "T1"], 2),
         (["-o", "missing/ct.nii.gz"], 1),
         (["-o", "ct.nii.gz", "--labels", "missing/labels.nii.gz"], 1),
         (["-o", "ct.nii.gz", "--labels", "labels.png"], 2),
@@ -112,3 +125,35 @@ def test_studies_with_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_n_is_for_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["phantom", "-n", "3", "-o", str(tmp_path / "a.nii.gz")]) == 2
     assert "-n is for studies" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(["MR", "--contrast", "T2"], "MR T2, "), (["EM", "--spacing", "1.2e-5"], "voxels of 12.00 x")]
+)
+def test_other_looks(options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, labels = tmp_path / "x.nii.gz", tmp_path / "l.nii.gz"
+    assert main(["phantom", "-o", str(image), "--labels", str(labels), "--modality", *options]) == 0
+    assert said in capsys.readouterr().out
+    volume = read_volume(image)
+    made = coarse(0, "trunk", modality="MR", contrast="T2") if options[0] == "MR" else block(0, (1.2e-5,) * 3)
+    assert volume.spacing == pytest.approx(made.volume.spacing, rel=1e-4)
+    assert np.array_equal(volume.array, made.volume.array)
+    assert volume.modality == ("EM" if options[0] == "EM" else "")
+    assert np.array_equal(np.asarray(nibabel.load(labels).dataobj), made.labels)
+
+
+@pytest.mark.parametrize("options", [["MR", "--contrast", "T1"], ["MR"], ["EM"]])
+def test_studies_of_other_looks_pass_the_check(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    spacing = "9" if options[0] == "MR" else "8e-6"
+    command = ["phantom", "studies", "-n", "1", "--seed", "9", "--spacing", spacing, "-o", str(folder)]
+    assert main([*command, "--modality", *options]) == 0
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    assert {row["modality"] for row in rows} == {options[0]}
+    assert all(parse_report(row["report"]).modality == options[0] for row in rows)
+    assert all(parse_report(row["report"]).contrast == "T1" for row in rows if len(options) > 1)
+    capsys.readouterr()
+    assert main(["manifest", "check", str(folder / "manifest.jsonl"), "--json"]) == 0
+    assert "error" not in {r["level"] for r in json.loads(capsys.readouterr().out)["remarks"]}

@@ -193,6 +193,15 @@ def test_sections() -> None:
     assert drawn == {False, True}
 
 
+def test_large_voxels_hide_small_things() -> None:
+    """Nothing is said about vesicles, synapses and gaps that no voxel could show; cells and mitochondria are there."""
+    study = make_em_study(3, (2.8e-5,) * 3, size=(40, 40, 40))
+    said = {f.kind for f in study.facts.findings} | set(study.facts.none)
+    assert not said & {"vesicle_cloud", "synapse", "membrane_gap"} and {"neurite", "mitochondrion"} <= said
+    assert em_values()["membrane"] in study.phantom.values
+    assert make_em(3, (6e-5,) * 3, (12, 12, 12)).volume.spacing == pytest.approx((6e-5,) * 3)
+
+
 def test_facts_are_tiny(blocks: list[EMPhantom]) -> None:
     """Volumes are right although a block is 1e-9 mm³."""
     for fact in measure(blocks[0].volume, blocks[0].labels, blocks[0].values):

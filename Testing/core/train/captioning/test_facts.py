@@ -13,6 +13,7 @@ from vlp3d_core.phantom import make_phantom, measure
 from vlp3d_core.text.report import parse_report
 from vlp3d_core.train.captioning import caption
 from vlp3d_core.train.captioning.facts import FactsMaker, facts_of
+from vlp3d_core.train.importers.studies import make_studies
 from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
 from vlp3d_core.volume import Segmentation, Volume
 
@@ -75,3 +76,16 @@ def test_a_caption_survives_the_manifest(cases: list[Case], tmp_path: Path) -> N
     made = caption(cases, FactsMaker()).cases
     write_manifest(made, tmp_path / "m.jsonl")
     assert read_manifest(tmp_path / "m.jsonl") == list(made)
+
+
+@pytest.mark.parametrize("modality", ["MR", "EM"])
+def test_other_modalities_have_no_hounsfield_units(modality: str, tmp_path: Path) -> None:
+    spacing = (15.0,) * 3 if modality == "MR" else (8e-6,) * 3
+    case = replace(read_manifest(make_studies(1, 6, tmp_path, spacing, modality=modality))[0], report="")
+    facts = facts_of(case)
+    (made,) = caption([case], FactsMaker()).cases
+    read = parse_report(made.report)
+    assert read == facts and facts.modality == modality and len(facts.measured) >= 4
+    assert "HU" not in made.report
+    if modality == "EM":
+        assert "um3" in made.report and " ml" not in made.report and facts.regions[0] == "neuropil"
