@@ -120,7 +120,8 @@ def quiet() -> None:
 
 def _csv_logger(out: Path, resume: bool) -> CSVLogger:
     """Metrics as CSV. A resumed run appends; the steps since its checkpoint then occur twice, the later row counts."""
-    logger = CSVLogger(out, name="", version="csv")
+    # Each row at once: what a killed run has logged is kept.
+    logger = CSVLogger(out, name="", version="csv", flush_logs_every_n_steps=1)
     path = Path(logger.log_dir) / "metrics.csv"
     if not (resume and path.exists()):
         return logger
