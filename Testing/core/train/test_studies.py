@@ -33,6 +33,16 @@ def test_the_manifest_holds_all(folder: Path) -> None:
         assert case.label is not None and case.label.exists() and "liver" in case.labels.values()
 
 
+def test_findings_say_what_is_there_and_what_is_not(folder: Path) -> None:
+    """A report leaves some of the absent unsaid, and never says what the findings deny."""
+    cases = read_manifest(folder / "manifest.jsonl")
+    assert any(case.findings.values() for case in cases)
+    for case in cases:
+        facts = parse_report(case.report)
+        assert {name for name, there in case.findings.items() if there} == {f.kind for f in facts.findings}
+        assert set(facts.none) <= {name for name, there in case.findings.items() if not there}
+
+
 def test_a_study_does_not_depend_on_the_count(folder: Path, tmp_path: Path) -> None:
     make_studies(2, 4, tmp_path, SPACING)
     few, many = (read_manifest(f / "manifest.jsonl") for f in (tmp_path, folder))

@@ -16,6 +16,7 @@ from pathlib import Path
 from vlp3d_core.errors import UsageError
 from vlp3d_core.phantom import CONTRASTS, Study, make_em_study, make_study
 from vlp3d_core.progress import Cancel, Progress, check, never, silent
+from vlp3d_core.text.report import StudyFacts
 from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
 from vlp3d_core.volume.write import write_segmentation
 from vlp3d_core.volume.write_image import write_volume
@@ -89,7 +90,8 @@ def _make(index: int, seed: int, folder: Path, spacing: tuple[float, ...] | None
     write_volume(study.phantom.volume, folder / image)
     write_segmentation(study.phantom.segmentation(), folder / label)
     split = SPLITS[index % len(SPLITS)]
-    case = Case(image, subject, split, label, study.phantom.values, None, modality, study.report)
+    findings = _findings(study.facts)
+    case = Case(image, subject, split, label, study.phantom.values, None, modality, study.report, findings=findings)
     write_manifest([case], line)
     return case
 
@@ -98,3 +100,8 @@ def _draw(seed: int, spacing: tuple[float, ...] | None, modality: str, contrast:
     if modality == "EM":
         return make_em_study(seed, spacing)
     return make_study(seed, spacing, modality=modality, contrast=contrast)
+
+
+def _findings(facts: StudyFacts) -> dict[str, bool]:
+    """Kinds that are there, and those that were looked for and are not."""
+    return dict.fromkeys(facts.none, False) | {finding.kind: True for finding in facts.findings}
