@@ -1,4 +1,4 @@
-"""`vlp3d evaluate`: score segmentations against references, or the search of volumes by reports."""
+"""`vlp3d evaluate`: score segmentations against references, the search of volumes by reports, or findings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.output import print_json, progress_bar
 from vlp3d_core.cli.retrieval import add_retrieval
+from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("evaluate", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     add_retrieval(kinds.add_parser("retrieval", help="reports find their volumes, volumes their reports"))
+    add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.cli.output import print_json
+from vlp3d_core.cli.runs import add_cases, add_checkpoint, image_vectors, open_run
 from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
@@ -20,42 +20,26 @@ LEAST = 2
 
 def add_retrieval(parser: argparse.ArgumentParser) -> None:
     """The options of `vlp3d evaluate retrieval`."""
-    parser.add_argument("--checkpoint", required=True, type=Path, metavar="RUN", help="--out of a `vlp3d pretrain`")
-    parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="volumes with reports")
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test", "all"), help="default: test")
-    parser.add_argument(
-        "--shuffle-images", action="store_true", help="a control: every report gets another study's volume"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
+    add_checkpoint(parser)
+    add_cases(parser, "volumes with reports")
     parser.set_defaults(evaluate=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     from vlp3d_core.evaluate.retrieval import likeness_of_sets, retrieval
-    from vlp3d_core.model.pretrained import load_pretrained
-    from vlp3d_core.predict.represent import image_vector, text_vector
-    from vlp3d_core.text.encoder import TextEncoder
+    from vlp3d_core.predict.represent import text_vector
     from vlp3d_core.text.report import parse_report
     from vlp3d_core.text.report.vectors import report_vectors
     from vlp3d_core.train.pairs import derangement
-    from vlp3d_core.volume import read_volume
 
-    pretrained = load_pretrained(args.checkpoint)
+    pretrained, encoder = open_run(args.checkpoint)
     cases = _cases(args)
-    encoder = TextEncoder.load()
-    if encoder.sha256 != pretrained.card["text_encoder"]["sha256"]:
-        raise MedVLPError("The run was trained with another text encoder than the embedded one.", "Train it again.")
-    images = []
-    with progress_bar(args.json) as progress:
-        for number, case in enumerate(cases, 1):
-            images.append(image_vector(pretrained, read_volume(case.image, modality=case.modality or None)))
-            progress("reading volumes", number / len(cases))
+    images = image_vectors(pretrained, cases, args.json)
     reports = [case.report for case in cases]
     texts = np.stack([text_vector(pretrained, vectors) for vectors in report_vectors(reports, encoder)])
     order = derangement(len(cases), 0) if args.shuffle_images else np.arange(len(cases))
     likeness = likeness_of_sets([parse_report(report).statements() for report in reports])
-    found = retrieval(np.stack(images)[order], texts, reports, [case.subject for case in cases], likeness)
+    found = retrieval(images[order], texts, reports, [case.subject for case in cases], likeness)
     if args.json:
         print_json({**{name: d.to_json() for name, d in found.items()}, "pairs": len(cases)})
     else:

@@ -34,12 +34,22 @@ def resampled_means(
     counts = np.zeros_like(sums)
     np.add.at(sums, of_case, np.where(scored, values, 0.0))
     np.add.at(counts, of_case, scored)
-    # How often each subject is drawn when as many are drawn, with replacement, as there are.
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    drawn = _drawn(len(names), resamples, seed)
     with np.errstate(invalid="ignore"):
         means: NDArray[np.float64] = (drawn @ sums) / (drawn @ counts)
     return means
+
+
+def drawn_subjects(subjects: Sequence[str], resamples: int = RESAMPLES, seed: int = SEED) -> NDArray[np.float64]:
+    """How often each case is in each bootstrap sample of the subjects: (resamples, cases)."""
+    names, of_case = np.unique(np.asarray(subjects, dtype=object).astype(str), return_inverse=True)
+    return _drawn(len(names), resamples, seed)[:, of_case].astype(np.float64)
+
+
+def _drawn(subjects: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """How often each subject is drawn when as many are drawn, with replacement, as there are."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=resamples)
 
 
 def interval(samples: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float] | None:

@@ -45,6 +45,13 @@ def text_vector(pretrained: Pretrained, sentences: NDArray[np.float32]) -> NDArr
     return _unit(vector.numpy())
 
 
+def mean_text_vector(pretrained: Pretrained, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(S, T) vectors of wordings of one statement, each taken as a report of its own → (D,), of length 1."""
+    with torch.inference_mode():
+        vectors = pretrained.model.text(torch.from_numpy(sentences)[:, None], torch.ones(len(sentences), 1))
+    return _unit(torch.nn.functional.normalize(vectors, dim=1).mean(0).numpy())
+
+
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-12)
     return unit

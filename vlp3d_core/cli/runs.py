@@ -1,0 +1,82 @@
+"""What the commands share that evaluate a run on volumes of a manifest."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp3d_core.cli.output import progress_bar
+from vlp3d_core.errors import MedVLPError
+
+if TYPE_CHECKING:
+    from vlp3d_core.model.pretrained import Pretrained
+    from vlp3d_core.text.encoder import TextEncoder
+    from vlp3d_core.train.manifest import Case
+
+SPLITS = ("train", "validation", "test", "all")
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """The pretraining run that is evaluated."""
+    parser.add_argument("--checkpoint", required=True, type=Path, metavar="RUN", help="--out of a `vlp3d pretrain`")
+
+
+def add_cases(parser: argparse.ArgumentParser, what: str) -> None:
+    """The volumes that a run is evaluated on, and how the result is told."""
+    parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help=what)
+    parser.add_argument("--split", default="test", choices=SPLITS, help="default: test")
+    parser.add_argument(
+        "--shuffle-images", action="store_true", help="a control: every study gets another study's volume"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
+
+
+def open_run(folder: Path) -> tuple[Pretrained, TextEncoder]:
+    """A pretraining run with the text encoder it was trained with.
+
+    Raises:
+        MedVLPError: no such run, or another text encoder.
+    """
+    from vlp3d_core.model.pretrained import load_pretrained
+    from vlp3d_core.text.encoder import TextEncoder
+
+    pretrained, encoder = load_pretrained(folder), TextEncoder.load()
+    if encoder.sha256 != pretrained.card["text_encoder"]["sha256"]:
+        raise MedVLPError("The run was trained with another text encoder than the embedded one.", "Train it again.")
+    return pretrained, encoder
+
+
+def image_vectors(pretrained: Pretrained, cases: Sequence[Case], as_json: bool) -> NDArray[np.float32]:
+    """(N, D), one row a case."""
+    from vlp3d_core.predict.represent import image_vector
+    from vlp3d_core.volume import read_volume
+
+    rows = []
+    with progress_bar(as_json) as progress:
+        for number, case in enumerate(cases, 1):
+            rows.append(image_vector(pretrained, read_volume(case.image, modality=case.modality or None)))
+            progress("reading volumes", number / len(cases))
+    return np.stack(rows)
+
+
+def cases_with_findings(manifest: Path, split: str) -> list[Case]:
+    """The volumes of a split of which something is known.
+
+    Raises:
+        MedVLPError: there are none.
+    """
+    from vlp3d_core.train.manifest import read_manifest
+
+    cases = [case for case in read_manifest(manifest) if split in ("all", case.split) and case.findings]
+    if not cases:
+        raise MedVLPError(
+            f"No volume of the split {split!r} in {manifest} has findings.",
+            'Add "findings": {"lung_nodule": true, …} to its lines.',
+        )
+    return cases
