@@ -66,5 +66,5 @@ def write_run(folder: Path) -> Path:
         "normalisation": NORMALISATION,
         "text_encoder": {"name": "text-tower", "sha256": encoder.sha256},
     }
-    save_pretrained(folder, model, card)
+    save_pretrained(folder, model.state_dict(), card)
     return folder

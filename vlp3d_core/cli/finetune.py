@@ -1,4 +1,4 @@
-"""`vlp3d finetune`: train a model on own volumes and labels, from a recipe."""
+"""`vlp3d finetune`: train a model on own volumes and labels, from a recipe, whose `task` says what is learned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywher
 from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from vlp3d_core.model.bundle import Bundle
+    from vlp3d_core.train.classification_config import ClassificationConfig
     from vlp3d_core.train.config import FinetuneConfig
 
 
@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--recipe", metavar="RECIPE", help="the recipe, instead of the first word")
     parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="one JSON object a volume")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="RUN", help="the run's folder; the model: RUN/bundle"
+        "--out", required=True, type=Path, metavar="RUN", help="the run's folder; a segmentation model: RUN/bundle"
     )
     parser.add_argument("--init", type=Path, metavar="RUN|BUNDLE", help="start from these weights, where they fit")
     parser.add_argument("--resume", action="store_true", help=RESUME)
@@ -38,11 +38,20 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe, changes = _recipe(args)
     check_extra()
-    from vlp3d_core.train.config import load_config
+    from vlp3d_core.train.classification_config import ClassificationConfig
+    from vlp3d_core.train.tasks import load_task
 
-    config = load_config(recipe, changes)
+    config = load_task(recipe, changes)
     _check_paths(args)
-    bundle = _train(args, config)
+    if isinstance(config, ClassificationConfig):
+        return _classify(args, config)
+    return _segment(args, config)
+
+
+def _segment(args: argparse.Namespace, config: FinetuneConfig) -> int:
+    from vlp3d_core.train.engine import finetune
+
+    bundle = train(args, config, partial(finetune, config, args.manifest, args.out, init=args.init))
     if bundle is None:
         return 0
     write_page(args)
@@ -51,6 +60,23 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"{bundle.folder}: the model {bundle.name}, {len(bundle.concepts)} structures")
         print(f"Try it: vlp3d segment SCAN -o OUT.seg.nrrd --model {_quoted(bundle.folder)}")
+    return 0
+
+
+def _classify(args: argparse.Namespace, config: ClassificationConfig) -> int:
+    from vlp3d_core.train.classify import classify
+
+    saved = train(args, config, partial(classify, config, args.manifest, args.out, init=args.init))
+    if saved is None:
+        return 0
+    if config.mode != "linear":  # that has no steps, and so no curves to show
+        write_page(args)
+    if args.json:
+        print_json({"run": args.out, "card": saved.card})
+    else:
+        score = saved.card["validation_auroc"]
+        print(f"{args.out}: a classifier of {len(saved.model.findings)} findings, mean AUROC on validation {score:.2f}")
+        print(f"Try it: vlp3d evaluate classification --model {_quoted(args.out)} --manifest {_quoted(args.manifest)}")
     return 0
 
 
@@ -82,12 +108,6 @@ def _check_paths(args: argparse.Namespace) -> None:
         raise UsageError(f"{args.init} is not a folder.", "Give a run folder or a bundle folder to --init.")
     if args.out.exists() and not args.out.is_dir():
         raise UsageError(f"{args.out} is a file.", "Give a folder to --out.")
-
-
-def _train(args: argparse.Namespace, config: FinetuneConfig) -> Bundle | None:
-    from vlp3d_core.train.engine import finetune
-
-    return train(args, config, partial(finetune, config, args.manifest, args.out, init=args.init))
 
 
 def _quoted(path: Path) -> str:

@@ -80,7 +80,8 @@ def write_report_at_end(out: Path, progress: Progress) -> None:
 
 
 def _title(out: Path, settings: dict[str, Any]) -> str:
-    return f"{settings.get('method') or settings.get('name') or 'Run'}: {out.resolve().name}"
+    kind = next((settings[k] for k in ("method", "name", "task") if settings.get(k)), "Run")
+    return f"{kind}: {out.resolve().name}"
 
 
 def _facts(settings: dict[str, Any], parts: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp3d_core.cli.output import progress_bar
+from vlp3d_core.cli.output import print_table, progress_bar
 from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
+    from vlp3d_core.evaluate.findings import FindingScores
     from vlp3d_core.model.pretrained import Pretrained
     from vlp3d_core.text.encoder import TextEncoder
     from vlp3d_core.train.manifest import Case
@@ -80,3 +81,19 @@ def cases_with_findings(manifest: Path, split: str) -> list[Case]:
             'Add "findings": {"lung_nodule": true, …} to its lines.',
         )
     return cases
+
+
+def print_findings(found: FindingScores, shuffled: bool, missing: Mapping[str, Sequence[str]]) -> None:
+    """A table for people.
+
+    Args:
+        missing: why → findings of the manifest that were not scored.
+    """
+    from vlp3d_core.evaluate.findings import findings_table
+
+    print(f"{found.volumes} volumes{', images shuffled' if shuffled else ''}. [95 % interval, bootstrap by subject]")
+    head, *rows = findings_table(found)
+    print_table(head, rows)
+    for why, names in {"Without both kinds of volumes": found.left_out, **missing}.items():
+        if names:
+            print(f"{why}: {', '.join(names)}.")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp3d_core.cli.output import print_json, print_table
-from vlp3d_core.cli.runs import add_cases, add_checkpoint, cases_with_findings, image_vectors, open_run
+from vlp3d_core.cli.output import print_json
+from vlp3d_core.cli.runs import add_cases, add_checkpoint, cases_with_findings, image_vectors, open_run, print_findings
 
 if TYPE_CHECKING:
     from vlp3d_core.model.pretrained import Pretrained
@@ -30,7 +30,7 @@ def add_zero_shot(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vlp3d_core.evaluate.findings import findings_table, score_findings, truth_of
+    from vlp3d_core.evaluate.findings import score_findings, truth_of
     from vlp3d_core.text.report.kinds import kinds
     from vlp3d_core.train.pairs import derangement
 
@@ -46,13 +46,8 @@ def _run(args: argparse.Namespace) -> int:
     without_words = sorted(said - set(names))
     if args.json:
         print_json({**found.to_json(), "no_words_for": without_words})
-        return 0
-    print(f"{len(cases)} volumes{', images shuffled' if args.shuffle_images else ''}. [95 % interval by subject]")
-    head, *rows = findings_table(found)
-    print_table(head, rows)
-    for what, left in (("Without both kinds of volumes", found.left_out), ("Without words", without_words)):
-        if left:
-            print(f"{what}: {', '.join(left)}.")
+    else:
+        print_findings(found, args.shuffle_images, {"Without words": without_words})
     return 0
 
 

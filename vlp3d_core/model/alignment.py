@@ -55,8 +55,7 @@ class AlignmentModel(nn.Module):
 
     def pooled(self, coarse: Tensor) -> Tensor:
         """The encoder's coarsest map, (B, C, I, J, K) → (B, D)."""
-        flat = coarse.flatten(2)
-        return self.image_head(torch.cat([flat.mean(2), flat.amax(2)], dim=1))
+        return self.image_head(mean_and_maximum(coarse))
 
     def text(self, sentences: Tensor, mask: Tensor) -> Tensor:
         """(B, S, T) sentence vectors and (B, S), 1 where there is a sentence → (B, D)."""
@@ -69,6 +68,12 @@ class AlignmentModel(nn.Module):
         """Centre and spread sentence vectors by those of the training reports, (N, T)."""
         self.text_mean.copy_(vectors.mean(0))
         self.text_scale.copy_(1 / vectors.std(0).clamp(min=1e-4))
+
+
+def mean_and_maximum(coarse: Tensor) -> Tensor:
+    """A feature map over its voxels, (B, C, I, J, K) → (B, 2C)."""
+    flat = coarse.flatten(2)
+    return torch.cat([flat.mean(2), flat.amax(2)], dim=1)
 
 
 def head(width: int, dimension: int) -> nn.Sequential:

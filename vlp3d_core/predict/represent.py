@@ -1,4 +1,4 @@
-"""A volume as one vector in the space that a pretrained model shares with reports."""
+"""A whole volume through a network: as a vector in the space that it shares with reports, or as logits of findings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vlp3d_core.model.classifier import SavedClassifier
 from vlp3d_core.model.pretrained import Pretrained
+from vlp3d_core.model.saved import Sees
 from vlp3d_core.volume.cut import cut
 from vlp3d_core.volume.foreground import foreground_box
 from vlp3d_core.volume.grid import Grid, model_grid
@@ -18,16 +20,26 @@ from vlp3d_core.volume.volume import Volume
 
 def image_vector(pretrained: Pretrained, volume: Volume) -> NDArray[np.float32]:
     """(D,), of length 1: of the middle of what is not air, as large a piece as the model saw in training."""
-    normalisation = pretrained.normalisation
-    grid = model_grid(Grid.of(volume), pretrained.spacing)
+    return crop_vector(pretrained, seen_of(pretrained, volume))
+
+
+def finding_logits(classifier: SavedClassifier, volume: Volume) -> NDArray[np.float32]:
+    """(F,): the logit of each of the classifier's findings, from the same piece of the volume."""
+    return crop_logits(classifier, seen_of(classifier, volume))
+
+
+def seen_of(network: Sees, volume: Volume) -> NDArray[np.float32]:
+    """The piece of a volume that a network of whole volumes looks at, (*field), normalised."""
+    normalisation = network.normalisation
+    grid = model_grid(Grid.of(volume), network.spacing)
     image = normalisation.apply(resample(volume, grid, normalisation.fill).array)
     box = foreground_box(image) or (slice(None),) * 3
-    return crop_vector(pretrained, middle_crop(pretrained, image[box]))
+    return middle_crop(network, image[box])
 
 
-def middle_crop(pretrained: Pretrained, body: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """What the network looks at of a normalised volume at its spacing that is cut to what is not air."""
-    crop: NDArray[np.float32] = cut(body, np.array(body.shape) // 2, pretrained.field, -1.0).astype(np.float32)
+def middle_crop(network: Sees, body: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """What a network looks at of a normalised volume at its spacing that is cut to what is not air."""
+    crop: NDArray[np.float32] = cut(body, np.array(body.shape) // 2, network.field, -1.0).astype(np.float32)
     return crop
 
 
@@ -36,6 +48,13 @@ def crop_vector(pretrained: Pretrained, crop: NDArray[np.float32]) -> NDArray[np
     with torch.inference_mode():
         vector = pretrained.model.image(torch.from_numpy(crop)[None, None])[0]
     return _unit(vector.numpy())
+
+
+def crop_logits(classifier: SavedClassifier, crop: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(F,): the logit of each of the classifier's findings, of a `middle_crop`."""
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = classifier.model(torch.from_numpy(crop)[None, None])[0].numpy()
+    return logits
 
 
 def text_vector(pretrained: Pretrained, sentences: NDArray[np.float32]) -> NDArray[np.float32]:

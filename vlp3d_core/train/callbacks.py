@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from vlp3d_core.errors import Cancelled, MedVLPError
 from vlp3d_core.files import replacing
 from vlp3d_core.progress import Cancel, Progress
 from vlp3d_core.train.checkpoints import step_ends
-from vlp3d_core.train.finetune import TextQueriedSegmentation
 from vlp3d_core.train.stop import StopRequest
 
 
@@ -30,24 +29,44 @@ class Ended(Callback):
     """
 
     def __init__(self) -> None:
-        self.weights: dict[str, torch.Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         whole = trainer.strategy.lightning_module_state_dict()
         self.weights = {k.removeprefix("model."): v for k, v in whole.items() if k.startswith("model.")}
 
 
+NO_STRUCTURE = (
+    "The validation volumes show none of the structures at the model's spacing.",
+    "Give the split 'validation' cases in which they are labelled.",
+)
 # Lightning finds a callback's state in a checkpoint by the name of its class: renaming one breaks resuming.
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """A module whose best weights can be kept."""
+
+    model: nn.Module
+
+    def validation_score(self) -> float | None:
+        """Of the validation that ends, the higher the better, NaN where it says nothing; None if none was run."""
+        ...
 
 
 class BestWeights(Callback):
     """Keeps the weights of the best validation so far as safetensors, the averaged ones when there is averaging.
 
     It must stand before the averaging callback, which puts the raw weights back at the same hook.
+
+    Args:
+        path: of the file.
+        metric: what the file's notes call the score.
+        blind: what is wrong with validation volumes that give no score, and what helps.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.best = path, -1.0
+    def __init__(self, path: Path, metric: str = "val_dice", blind: tuple[str, str] = NO_STRUCTURE) -> None:
+        self.path, self.metric, self.blind, self.best = path, metric, blind, -1.0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         kinds = [type(c) for c in trainer.callbacks]
@@ -55,29 +74,26 @@ class BestWeights(Callback):
         assert all(n > kinds.index(BestWeights) for n in averaging), "the averaged weights are gone by then"
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, TextQueriedSegmentation)
-        if trainer.sanity_checking or not pl_module.dice:
+        assert isinstance(pl_module, Validated)
+        score = None if trainer.sanity_checking else pl_module.validation_score()
+        if score is None:
             return
-        score = float(torch.stack(pl_module.dice).nanmean(0).nanmean())
         if math.isnan(score):
-            raise MedVLPError(
-                "The validation volumes show none of the structures at the model's spacing.",
-                "Give the split 'validation' cases in which they are labelled.",
-            )
+            raise MedVLPError(*self.blind)
         if score > self.best:
             self.best = score
             if not trainer.is_global_zero:  # all have validated on everything, and found the same
                 return
             with replacing(self.path) as temporary:
                 state = {k: v.contiguous() for k, v in pl_module.model.state_dict().items()}
-                save_file(state, temporary, metadata={"step": str(trainer.global_step), "val_dice": f"{score:.5f}"})
+                save_file(state, temporary, metadata={"step": str(trainer.global_step), self.metric: f"{score:.5f}"})
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The checkpoint is older than the validation of its step; the file may already hold that one's weights."""
-        self.best = max(float(state_dict["best"]), _score_in(self.path))
+        self.best = max(float(state_dict["best"]), _score_in(self.path, self.metric))
 
 
 class StopAtStepEnd(Callback):
@@ -131,9 +147,9 @@ class ShowProgress(Callback):
         self.progress(stage, trainer.global_step / trainer.max_steps)
 
 
-def _score_in(path: Path) -> float:
+def _score_in(path: Path, metric: str) -> float:
     """The validation score that a file of weights was kept for; -1 without file."""
     if not path.exists():
         return -1.0
     with safe_open(path, "pt") as file:
-        return float((file.metadata() or {}).get("val_dice", -1.0))
+        return float((file.metadata() or {}).get(metric, -1.0))

@@ -19,6 +19,7 @@ class FinetuneConfig(RunSettings):
     """Everything that decides a fine-tuning run, beyond `RunSettings`.
 
     Attributes:
+        task: "segmentation"; recipes of other tasks have other settings, see `train.tasks`.
         name: of the resulting model.
         title, description, licence, data, limits: for the model's card.
         concepts: structures to learn, by concept id.
@@ -32,6 +33,7 @@ class FinetuneConfig(RunSettings):
 
     name: str
     concepts: tuple[str, ...]
+    task: str = "segmentation"
     title: str = ""
     description: str = ""
     licence: str = ""
@@ -50,6 +52,7 @@ class FinetuneConfig(RunSettings):
         """Raises UsageError for a value that makes no sense."""
         super().__post_init__()
         require(self.strategy != "fsdp", "strategy", "can be fsdp in pretraining only")
+        require(self.task == "segmentation", "task", "must be segmentation")
         for name in ("dimension", "text_rank", "label_fraction"):
             require(getattr(self, name) > 0, name, "must be above 0")
         require(self.label_fraction <= 1, "label_fraction", "must not be above 1")

@@ -57,6 +57,10 @@ class TextQueriedSegmentation(pl.LightningModule):
         decided = decided[tuple(slice(0, n) for n in label.shape)]
         self.dice.append(dice_per_structure(decided[0], label[0], known[0]))
 
+    def validation_score(self) -> float | None:
+        """Mean Dice over structures of the validation that ends; NaN where no volume shows any."""
+        return float(torch.stack(self.dice).nanmean(0).nanmean()) if self.dice else None
+
     def on_validation_epoch_end(self) -> None:
         per_structure = torch.stack(self.dice).nanmean(0)
         self.dice.clear()

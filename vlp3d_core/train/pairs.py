@@ -60,21 +60,33 @@ class PairDataset(Dataset[dict[str, Any]]):
         return len(self.stored)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        round_, place = divmod(index, len(self.stored))
-        study = place if self.seed is None else int(_order(self.seed, round_, len(self.stored))[place])
+        study = place_in_rounds(index, len(self.stored), self.seed)
         stored = self.stored[self.image_of[study]]
-        shape = np.array(stored.image.shape)
-        centre = shape // 2
-        if self.seed is not None:
-            # Where the volume is larger than the crop, anywhere in it; else shifted a little.
-            slack = np.maximum((shape - np.array(self.patch)) // 2, 2)
-            centre = centre + np.random.default_rng((self.seed, index)).integers(-slack, slack + 1)
+        centre = crop_centre(stored.image.shape, self.patch, index, self.seed)
         crop = cut(stored.image, centre, self.patch, -1.0).astype(np.float32)
         return {
             "image": torch.from_numpy(crop)[None],
             "text": self.texts[self.text_of[study]],
             "subject": stored.case.subject,
         }
+
+
+def place_in_rounds(index: int, count: int, seed: int | None) -> int:
+    """Which of `count` volumes item `index` is of: every one once before any occurs again, in orders of the seed.
+
+    Without a seed item n is volume n.
+    """
+    round_, place = divmod(index, count)
+    return place if seed is None else int(_order(seed, round_, count)[place])
+
+
+def crop_centre(shape: Sequence[int], patch: Sequence[int], index: int, seed: int | None) -> NDArray[np.intp]:
+    """Where item `index` is cut: without a seed in the middle, else anywhere, or a little off where it is small."""
+    middle = np.array(shape) // 2
+    if seed is None:
+        return middle
+    slack = np.maximum((np.array(shape) - np.array(patch)) // 2, 2)
+    return middle + np.random.default_rng((seed, index)).integers(-slack, slack + 1)
 
 
 def join(items: list[dict[str, Any]]) -> dict[str, Any]:

@@ -106,6 +106,16 @@ def load_settings(kind: type[Settings], recipe: str | Path, overrides: Sequence[
     Raises:
         UsageError: no such recipe, unknown key, or a value of the wrong kind.
     """
+    values, path = recipe_values(recipe, overrides)
+    return _checked(kind, values, path)
+
+
+def recipe_values(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Path]:
+    """The settings of a recipe with `key=value` overrides, unchecked, and its file.
+
+    Raises:
+        UsageError: no such recipe, or no YAML mapping.
+    """
     path = Path(recipe)
     if not path.is_file():
         path = RECIPES / f"{recipe}.yaml"
@@ -118,7 +128,7 @@ def load_settings(kind: type[Settings], recipe: str | Path, overrides: Sequence[
         raise UsageError(f"{path} is not valid YAML: {error}.", "Correct the file.") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} is not a recipe.", "A recipe is a YAML mapping.")
-    return _checked(kind, {**values, **dict(_override(item) for item in overrides)}, path)
+    return {**values, **dict(_override(item) for item in overrides)}, path
 
 
 def _override(item: str) -> tuple[str, Any]:

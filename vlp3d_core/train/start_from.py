@@ -6,17 +6,17 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.model.bundle import WEIGHTS
 from vlp3d_core.model.pretrained import WEIGHTS as PRETRAINED
-from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.train.trainer import BEST
 
 ENCODER = "encoder."
 
 
-def start_from(network: VisionLanguageModel, folder: Path) -> list[str]:
+def start_from(network: nn.Module, folder: Path) -> list[str]:
     """Take over the weights of a run folder or a bundle whose names and shapes agree; of a pretraining run its encoder.
 
     Returns:
