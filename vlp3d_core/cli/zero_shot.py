@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vlp3d_core.cli.output import print_json
 from vlp3d_core.cli.runs import add_cases, add_checkpoint, cases_with_findings, image_vectors, open_run, print_findings
+from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
     from vlp3d_core.model.pretrained import Pretrained
@@ -37,7 +38,13 @@ def _run(args: argparse.Namespace) -> int:
     pretrained, encoder = open_run(args.checkpoint)
     cases = cases_with_findings(args.manifest, args.split)
     said = {name for case in cases for name in case.findings}
-    names = [name for name in kinds() if name in said]
+    modality = pretrained.card["modality"]
+    names = [name for name, kind in kinds().items() if name in said and modality in kind.modalities]
+    if not names:
+        raise MedVLPError(
+            f"There are no words for any of the findings in {modality}: {', '.join(sorted(said))}.",
+            f"Known are: {', '.join(name for name, kind in kinds().items() if modality in kind.modalities)}.",
+        )
     images = image_vectors(pretrained, cases, args.json)
     order = derangement(len(cases), 0) if args.shuffle_images else np.arange(len(cases))
     scores = images[order] @ _contrasts(names, pretrained, encoder).T
@@ -58,7 +65,7 @@ def _contrasts(names: Sequence[str], pretrained: Pretrained, encoder: TextEncode
 
     rows = []
     for name in names:
-        prompts = prompts_of(name)
+        prompts = prompts_of(name, pretrained.card["modality"])
         there, not_there = (mean_text_vector(pretrained, encoder.encode(s)) for s in (prompts.there, prompts.not_there))
         rows.append(there - not_there)
     return np.stack(rows)

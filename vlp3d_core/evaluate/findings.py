@@ -6,7 +6,7 @@ subject. An AUROC of 0.5 is chance; the average precision of chance is the part 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,7 +102,7 @@ def score_findings(
     return FindingScores(tuple(rows), _mean(rows, np.array(samples)), len(scores), tuple(left_out))
 
 
-def truth_of(findings: Sequence[dict[str, bool]], names: Sequence[str]) -> Floats:
+def truth_of(findings: Sequence[Mapping[str, bool]], names: Sequence[str]) -> Floats:
     """What a manifest's lines say, as (N, F): 1 there, 0 not there, NaN unknown."""
     return np.array([[float(row[name]) if name in row else np.nan for name in names] for row in findings], float)
 

@@ -51,5 +51,8 @@ def test_nothing_to_score(vlp3d: Run, manifest: Path, run: Path, tmp_path: Path)
     bare.write_text(json.dumps({k: v for k, v in line.items() if k != "findings"}))
     done = vlp3d("evaluate", "zero-shot", "--checkpoint", run, "--manifest", bare, "--split", "train")
     assert done.code == 1 and "has findings" in done.err and done.err.count("\n") == 1
+    bare.write_text(json.dumps(line | {"findings": {"boredom": True, "mitochondrion": False}}))
+    done = vlp3d("evaluate", "zero-shot", "--checkpoint", run, "--manifest", bare, "--split", "train")
+    assert done.code == 1 and "no words for any of the findings in CT: boredom, mitochondrion." in done.err
     done = vlp3d("evaluate", "zero-shot", "--checkpoint", tmp_path, "--manifest", manifest)
     assert done.code == 1 and "no finished pretraining run" in done.err

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vlp3d_core.errors import UsageError
-from vlp3d_core.text.report.kinds import Kind, kinds, site_names
+from vlp3d_core.text.report.kinds import Kind, kinds, said, site_names
 from vlp3d_core.text.report.write import NONE
 
 THERE = ("There is {a} {np}.", "{A} {np} is seen.", "{A} {np} is present.")
@@ -25,8 +25,8 @@ class Prompts:
     not_there: tuple[str, ...]
 
 
-def prompts_of(finding: str) -> Prompts:
-    """The prompts of a kind of finding.
+def prompts_of(finding: str, modality: str) -> Prompts:
+    """The prompts of a kind of finding, as any report on a scan of that modality could word them.
 
     Raises:
         UsageError: findings.json has no words for it.
@@ -34,13 +34,13 @@ def prompts_of(finding: str) -> Prompts:
     kind = kinds().get(finding)
     if kind is None:
         raise UsageError(f"There are no words for the finding {finding!r}.", f"Known are: {', '.join(kinds())}.")
-    absent = tuple(sentence.format(x=name) for name in kind.none for sentence in NONE)
-    return Prompts(tuple(dict.fromkeys(_statements(kind))), absent)
+    absent = tuple(sentence.format(x=name) for name in said(kind.none, modality) for sentence in NONE)
+    return Prompts(tuple(dict.fromkeys(_statements(kind, modality))), absent)
 
 
-def _statements(kind: Kind) -> Iterator[str]:
+def _statements(kind: Kind, modality: str) -> Iterator[str]:
     yield from kind.statements
-    for form in kind.forms:
+    for form in said(kind.forms, modality):
         for site in kind.sites or ("",):
             for place in site_names(site):
                 for side in ("left", "right") if kind.sides else ("",):
