@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vlp3d_core.cli.output import print_json, progress_bar
-from vlp3d_core.cli.runs import add_cases, cases_with_findings, print_findings
+from vlp3d_core.cli.runs import add_cases, cases_with_findings, print_findings, refuse_trained_on
 
 
 def add_classification(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def _run(args: argparse.Namespace) -> int:
 
     classifier = load_classifier(args.model)
     cases = cases_with_findings(args.manifest, args.split)
+    refuse_trained_on(args.model, [case.subject for case in cases], args.split)
     names = classifier.model.findings
     logits = []
     with progress_bar(args.json) as progress:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.output import print_json, progress_bar
 from vlp3d_core.cli.retrieval import add_retrieval
+from vlp3d_core.cli.runs import refuse_trained_on
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.errors import UsageError
 
@@ -60,6 +61,10 @@ def _run_segmentation(args: argparse.Namespace) -> int:
         _check_card(args.model)
     listed, notes = cases_of(read_manifest(args.manifest, (args.split,)))
     cases = named(listed)
+    if args.model:
+        from vlp3d_core.model.registry import find_bundle
+
+        refuse_trained_on(find_bundle(args.model).folder, [case.subject for case in listed], args.split)
     pairs, more = _pairs(args, cases)
     with progress_bar(args.json) as progress:
         scores: SegmentationScores = evaluate_cases(

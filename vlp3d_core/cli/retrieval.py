@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vlp3d_core.cli.output import print_json
-from vlp3d_core.cli.runs import add_cases, add_checkpoint, image_vectors, open_run
+from vlp3d_core.cli.runs import add_cases, add_checkpoint, image_vectors, open_run, refuse_trained_on
 from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def _run(args: argparse.Namespace) -> int:
 
     pretrained, encoder = open_run(args.checkpoint)
     cases = _cases(args)
+    refuse_trained_on(args.checkpoint, [case.subject for case in cases], args.split)
     images = image_vectors(pretrained, cases, args.json)
     reports = [case.report for case in cases]
     texts = np.stack([text_vector(pretrained, vectors) for vectors in report_vectors(reports, encoder)])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp3d_core.cli.output import print_table, progress_bar
+from vlp3d_core.cli.output import print_note, print_table, progress_bar
 from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
@@ -36,6 +36,27 @@ def add_cases(parser: argparse.ArgumentParser, what: str) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
+
+
+def refuse_trained_on(model: Path, subjects: Iterable[str], split: str) -> None:
+    """What a model was trained on says nothing about how good it is; whoever wants that asks for the split "train".
+
+    Raises:
+        MedVLPError: some of the subjects were.
+    """
+    from vlp3d_core.model.trained_on import trained_on
+
+    if split == "train":
+        return
+    seen = trained_on(model, subjects)
+    if seen is None:
+        print_note(f"{model} does not say which subjects it was trained on: nobody checked that these are others.")
+    elif seen:
+        names = ", ".join(seen[:3]) + (f" and {len(seen) - 3} more" if len(seen) > 3 else "")
+        raise MedVLPError(
+            f"The model in {model} was trained on {len(seen)} of the subjects to evaluate: {names}.",
+            "Choose other subjects, or --split train to see how well it knows those.",
+        )
 
 
 def open_run(folder: Path) -> tuple[Pretrained, TextEncoder]:

@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.cli.output import print_json
-from vlp3d_core.cli.runs import add_cases, add_checkpoint, cases_with_findings, image_vectors, open_run, print_findings
+from vlp3d_core.cli.runs import (
+    add_cases,
+    add_checkpoint,
+    cases_with_findings,
+    image_vectors,
+    open_run,
+    print_findings,
+    refuse_trained_on,
+)
 from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ def _run(args: argparse.Namespace) -> int:
 
     pretrained, encoder = open_run(args.checkpoint)
     cases = cases_with_findings(args.manifest, args.split)
+    refuse_trained_on(args.checkpoint, [case.subject for case in cases], args.split)
     said = {name for case in cases for name in case.findings}
     modality = pretrained.card["modality"]
     names = [name for name, kind in kinds().items() if name in said and modality in kind.modalities]

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from vlp3d_core.errors import UsageError
 from vlp3d_core.model.classifier import Classifier, SavedClassifier, load_classifier, save_classifier
 from vlp3d_core.model.pretrained import CARD as PRETRAINED
+from vlp3d_core.model.trained_on import note_subjects
 from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.train.callbacks import BestWeights
 from vlp3d_core.train.classification import FindingClassification
@@ -21,7 +22,7 @@ from vlp3d_core.train.classification_config import ClassificationConfig
 from vlp3d_core.train.finding_data import FindingDataset, finding_cases
 from vlp3d_core.train.loaders import Loaders
 from vlp3d_core.train.manifest import Case
-from vlp3d_core.train.processes import first_then_all
+from vlp3d_core.train.processes import first_then_all, leads
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.run_record import recorded
 from vlp3d_core.train.start_from import start_from
@@ -65,6 +66,8 @@ def classify(
         if linear:
             _check_sees(init, config)
     prepare_run(config, out, resume)
+    if leads(config):
+        note_subjects(out, (case.subject for case in train), (init, out if resume else None))
     normalisation = Normalisation.from_json(config.normalisation)
 
     def stored(cases: Sequence[Case]) -> list[Stored]:

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from safetensors.torch import load_file
 
 from vlp3d_core.model.bundle import Bundle, read_bundle, write_bundle
+from vlp3d_core.model.trained_on import note_subjects
 from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.text.encoder import TextEncoder
@@ -20,7 +21,7 @@ from vlp3d_core.train.finetune import TextQueriedSegmentation
 from vlp3d_core.train.loaders import Loaders, WholeVolumes
 from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.mirror import mirror_pairs
-from vlp3d_core.train.processes import first_then_all
+from vlp3d_core.train.processes import first_then_all, leads
 from vlp3d_core.train.queries import query_texts
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.run_record import recorded
@@ -77,6 +78,9 @@ def finetune(
     if init is not None:
         start_from(module.model, init)
     prepare_run(config, out, resume, FREE)
+    subjects = [case.subject for case in chosen[0]]
+    if leads(config):
+        note_subjects(out, subjects, (init, out if resume else None))
     normalisation = Normalisation.from_json(config.normalisation)
 
     def stored(cases: list[Case]) -> list[Stored]:
@@ -93,6 +97,7 @@ def finetune(
         def finish() -> None:
             module.model.load_state_dict(load_file(out / BEST))
             write_bundle(out / "bundle", module.model, texts.prototypes, card)
+            note_subjects(out / "bundle", subjects, (out,))
 
         first_then_all(config, finish)
     return read_bundle(out / "bundle")

@@ -12,6 +12,7 @@ import torch
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.model.pretrained import Pretrained, load_pretrained, save_pretrained
+from vlp3d_core.model.trained_on import note_subjects
 from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.text.encoder import TextEncoder
 from vlp3d_core.text.masking import WordMasker
@@ -23,7 +24,7 @@ from vlp3d_core.train.mg3d import MG3D
 from vlp3d_core.train.pair_module import PairModule
 from vlp3d_core.train.pairs import PairDataset, Text, join
 from vlp3d_core.train.pretrain_config import PretrainConfig
-from vlp3d_core.train.processes import first_then_all
+from vlp3d_core.train.processes import first_then_all, leads
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.run_record import recorded
 from vlp3d_core.train.store import Stored, preprocess
@@ -63,6 +64,8 @@ def pretrain(
     _check_cases(train, validation, config, manifest)
     module, masker = module_for(config, encoder)
     prepare_run(config, out, resume)
+    if leads(config):
+        note_subjects(out, (case.subject for case in train), (out if resume else None,))
     normalisation = Normalisation.from_json(config.normalisation)
 
     def stored(cases: Sequence[Case]) -> list[Stored]:

@@ -17,6 +17,7 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.evaluate import LabelMap, Pair, evaluate_cases
 from vlp3d_core.evaluate.card import add_scores, compact
 from vlp3d_core.model.bundle import load_network, read_bundle
+from vlp3d_core.model.trained_on import note_subjects
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
@@ -105,3 +106,17 @@ def test_the_flag_needs_a_model(manifest: Path, tmp_path: Path, capsys: pytest.C
     words = ["evaluate", "segmentation", "--manifest", str(manifest), "--predictions", str(tmp_path), "--update-card"]
     assert main(words) == 2
     assert "--update-card needs a model" in capsys.readouterr().err
+
+
+def test_subjects_that_the_model_was_trained_on_are_refused(
+    bundle: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "segmentation", "--manifest", str(manifest), "--model", str(bundle)]
+    assert main(words) == 0
+    assert "does not say which subjects" in capsys.readouterr().err
+    note_subjects(bundle, ["s1", "somebody else"])
+    assert main(words) == 1
+    assert "was trained on 1 of the subjects to evaluate: s1." in capsys.readouterr().err
+    note_subjects(bundle, ["somebody else"])
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""

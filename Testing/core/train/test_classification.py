@@ -195,5 +195,9 @@ def test_the_command_line(manifest: Path, pretrained: Path, tmp_path: Path, caps
     assert found[0] > 0.9 > found[1]
     assert main(evaluate) == 0
     assert "6 volumes" in capsys.readouterr().out
+    assert main([*evaluate, "--split", "all"]) == 1
+    assert "was trained on 11 of the subjects" in capsys.readouterr().err
+    assert main([*evaluate, "--split", "train"]) == 0
+    capsys.readouterr()
     assert main(["evaluate", "classification", "--model", str(tmp_path), "--manifest", str(manifest)]) == 1
     assert "holds no finished classifier" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from vlp3d_core import load_model, read_volume
 from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.model.bundle import read_bundle
+from vlp3d_core.model.trained_on import trained_on
 from vlp3d_core.train import callbacks
 from vlp3d_core.train.cases import fraction
 from vlp3d_core.train.config import FinetuneConfig
@@ -50,6 +51,11 @@ def test_the_card_says_how_it_was_made(trained: Path, settings: Settings) -> Non
     assert card["recipe"]["command"] == "vlp3d finetune ct-tiny-trained --manifest heads.jsonl --out trained"
     assert card["recipe"]["settings"]["steps"] == 20 and card["scores"] == {}
     assert json.loads((trained / "config.json").read_text())["batch"] == settings().batch
+
+
+def test_run_and_bundle_know_whom_they_were_trained_on(trained: Path) -> None:
+    for folder in (trained, trained / "bundle"):
+        assert trained_on(folder, [f"head-{n}" for n in range(4)]) == ["head-0", "head-1"]
 
 
 def test_the_run_folder_holds_logs(trained: Path) -> None:

@@ -260,16 +260,19 @@ def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(["report", run, "--manifest", str(tmp_path / "moved.jsonl")]) == 0
     assert "not the manifest that the run was trained with" in capsys.readouterr().err
     assert "Retrieval on the validation split" not in (Path(run) / "report.html").read_text()
-    evaluate = ["evaluate", "retrieval", "--checkpoint", run, "--manifest", str(manifest), "--split", "all", "--json"]
+    evaluate = ["evaluate", "retrieval", "--checkpoint", run, "--manifest", str(manifest), "--split", "train", "--json"]
     found = []
     for more in ([], ["--shuffle-images"]):
         assert main([*evaluate, *more]) == 0
         found.append(json.loads(capsys.readouterr().out))
-    assert found[0]["pairs"] == 20
+    assert found[0]["pairs"] == 14
     assert {"recall@1", "recall@10", "median_rank", "ci95"} <= set(found[0]["text_to_image"])
     assert found[0]["text_to_image"] != found[1]["text_to_image"]
     assert main([*evaluate[:6], "--split", "validation"]) == 0
     assert "2 pairs" in capsys.readouterr().out
+    assert main([*evaluate[:6], "--split", "all"]) == 1
+    said = capsys.readouterr().err
+    assert "was trained on 14 of the subjects" in said and "and 11 more" in said
 
 
 def test_the_command_line_says_what_is_wrong(
