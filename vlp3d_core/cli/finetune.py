@@ -13,6 +13,7 @@ from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywher
 from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from vlp3d_core.train.affinity_config import AffinityConfig
     from vlp3d_core.train.classification_config import ClassificationConfig
     from vlp3d_core.train.config import FinetuneConfig
 
@@ -38,6 +39,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe, changes = _recipe(args)
     check_extra()
+    from vlp3d_core.train.affinity_config import AffinityConfig
     from vlp3d_core.train.classification_config import ClassificationConfig
     from vlp3d_core.train.tasks import load_task
 
@@ -45,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     _check_paths(args)
     if isinstance(config, ClassificationConfig):
         return _classify(args, config)
+    if isinstance(config, AffinityConfig):
+        return _learn_affinities(args, config)
     return _segment(args, config)
 
 
@@ -77,6 +81,22 @@ def _classify(args: argparse.Namespace, config: ClassificationConfig) -> int:
         score = saved.card["validation_auroc"]
         print(f"{args.out}: a classifier of {len(saved.model.findings)} findings, mean AUROC on validation {score:.2f}")
         print(f"Try it: vlp3d evaluate classification --model {_quoted(args.out)} --manifest {_quoted(args.manifest)}")
+    return 0
+
+
+def _learn_affinities(args: argparse.Namespace, config: AffinityConfig) -> int:
+    from vlp3d_core.train.learn_affinities import learn_affinities
+
+    saved = train(args, config, partial(learn_affinities, config, args.manifest, args.out, init=args.init))
+    if saved is None:
+        return 0
+    write_page(args)
+    if args.json:
+        print_json({"run": args.out, "card": saved.card})
+    else:
+        score = saved.card["validation_membranes"]
+        print(f"{args.out}: a model of affinities, Dice of membranes on validation {score:.2f}")
+        print(f"Try it: vlp3d evaluate instances --model {_quoted(args.out)} --manifest {_quoted(args.manifest)}")
     return 0
 
 

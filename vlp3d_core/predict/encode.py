@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.model.affinity_model import AffinityModel
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.vision_language import VisionLanguageModel
@@ -21,6 +22,9 @@ from vlp3d_core.volume.foreground import AIR, Slices, foreground_box
 from vlp3d_core.volume.grid import Box, Grid, model_grid
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.volume import Volume
+
+Embedder = VisionLanguageModel | AffinityModel
+"""What turns an image into something for each of its voxels."""
 
 HALO = 16
 """Voxels around what is asked for (a tile's core, a ROI) that the network reads as context."""
@@ -83,7 +87,7 @@ def cut_grid(grid: Grid, box: Slices) -> Grid:
 
 
 def embedded_tiles(
-    network: VisionLanguageModel,
+    network: Embedder,
     device: Device,
     image: NDArray[np.float32],
     size: tuple[int, int, int],
@@ -124,7 +128,7 @@ def stoppable(network: nn.Module, cancel: Cancel) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def embed(network: VisionLanguageModel, device: Device, patch: NDArray[np.float32], cancel: Cancel = never) -> Tensor:
+def embed(network: Embedder, device: Device, patch: NDArray[np.float32], cancel: Cancel = never) -> Tensor:
     """(I, J, K), edges multiples of the network's stride → (D, I, J, K) in the device's number format."""
     x = torch.from_numpy(patch)[None, None].to(device.torch).contiguous(memory_format=torch.channels_last_3d)
     with stoppable(network, cancel), torch.autocast(device.kind, device.dtype, enabled=device.dtype != torch.float32):

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlp3d_core.errors import UsageError
+from vlp3d_core.train.affinity_config import AffinityConfig
 from vlp3d_core.train.classification_config import ClassificationConfig
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.settings import load_settings, recipe_values
 
-Config = FinetuneConfig | ClassificationConfig
+Config = FinetuneConfig | ClassificationConfig | AffinityConfig
 
-TASKS: dict[str, type[FinetuneConfig] | type[ClassificationConfig]] = {
+TASKS: dict[str, type[Config]] = {
     "segmentation": FinetuneConfig,
     "classification": ClassificationConfig,
+    "affinities": AffinityConfig,
 }
 
 
