@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.instances import add_instances
 from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.cli.runs import refuse_trained_on
 from vlp3d_core.cli.zero_shot import add_zero_shot
@@ -27,6 +28,7 @@ def add_parser(subparsers: Any) -> None:
     add_retrieval(kinds.add_parser("retrieval", help="reports find their volumes, volumes their reports"))
     add_classification(kinds.add_parser("classification", help="findings told by a classifier"))
     add_instances(kinds.add_parser("instances", help="instances from affinities: VOI, adapted Rand error"))
+    add_regions(kinds.add_parser("regions", help="phrases point at their regions, without training on labels"))
     add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,35 @@ def finding_logits(classifier: SavedClassifier, volume: Volume) -> NDArray[np.fl
     return crop_logits(classifier, seen_of(classifier, volume))
 
 
-def seen_of(network: Sees, volume: Volume) -> NDArray[np.float32]:
-    """The piece of a volume that a network of whole volumes looks at, (*field), normalised."""
+@dataclass(frozen=True)
+class Piece:
+    """What a network of whole volumes looks at.
+
+    Attributes:
+        image: float32, shape `field`, normalised; -1 where it reaches beyond the body.
+        grid: the whole volume at the network's spacing.
+        centre: of the piece, in voxels of that grid.
+    """
+
+    image: NDArray[np.float32]
+    grid: Grid
+    centre: NDArray[np.intp]
+
+
+def piece_of(network: Sees, volume: Volume) -> Piece:
+    """The middle of what is not air, as large a piece as the network saw in training."""
     normalisation = network.normalisation
     grid = model_grid(Grid.of(volume), network.spacing)
     image = normalisation.apply(resample(volume, grid, normalisation.fill).array)
-    box = foreground_box(image) or (slice(None),) * 3
-    return middle_crop(network, image[box])
+    box = foreground_box(image) or (slice(0, None),) * 3
+    body = image[box]
+    centre = np.array(body.shape) // 2 + np.array([s.start for s in box])
+    return Piece(middle_crop(network, body), grid, centre)
+
+
+def seen_of(network: Sees, volume: Volume) -> NDArray[np.float32]:
+    """The piece of a volume that a network of whole volumes looks at, (*field), normalised."""
+    return piece_of(network, volume).image
 
 
 def middle_crop(network: Sees, body: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vlp3d_core.errors import UsageError
-from vlp3d_core.text.report.kinds import Kind, kinds, said, site_names
-from vlp3d_core.text.report.write import NONE
+from vlp3d_core.text.report.kinds import Kind, kinds, organ_name, said, site_names
+from vlp3d_core.text.report.write import NONE, NORMAL
 
 THERE = ("There is {a} {np}.", "{A} {np} is seen.", "{A} {np} is present.")
 
@@ -36,6 +36,11 @@ def prompts_of(finding: str, modality: str) -> Prompts:
         raise UsageError(f"There are no words for the finding {finding!r}.", f"Known are: {', '.join(kinds())}.")
     absent = tuple(sentence.format(x=name) for name in said(kind.none, modality) for sentence in NONE)
     return Prompts(tuple(dict.fromkeys(_statements(kind, modality))), absent)
+
+
+def organ_prompts(organ: str) -> tuple[str, ...]:
+    """What a report says of an organ that is as it should be."""
+    return tuple(sentence.format(x=organ_name(organ), be="is") for sentence in NORMAL)
 
 
 def _statements(kind: Kind, modality: str) -> Iterator[str]:
