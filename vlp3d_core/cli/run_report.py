@@ -16,11 +16,11 @@ from vlp3d_core.evaluate.retrieval import Direction, likeness_of_sets, retrieval
 from vlp3d_core.evaluate.run_curves import read_curves
 from vlp3d_core.evaluate.run_examples import Study, pictures, searches
 from vlp3d_core.evaluate.run_page import RunPage, run_page
-from vlp3d_core.files import replacing
+from vlp3d_core.files import replacing, sha256_of
 from vlp3d_core.model.pretrained import CARD, Pretrained, load_pretrained
 from vlp3d_core.predict.represent import crop_vector, middle_crop, text_vector
 from vlp3d_core.progress import Progress, silent
-from vlp3d_core.text.encoder import TextEncoder, sha256_of
+from vlp3d_core.text.encoder import TextEncoder
 from vlp3d_core.text.report import parse_report
 from vlp3d_core.text.report.vectors import report_vectors
 from vlp3d_core.train.manifest import Case

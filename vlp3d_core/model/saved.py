@@ -15,8 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.files import replacing
-from vlp3d_core.text.encoder import sha256_of
+from vlp3d_core.files import replacing, sha256_of
 from vlp3d_core.volume.normalise import Normalisation
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -6,7 +6,6 @@ recipe for all-MiniLM-L6-v2, whose space the embedded tower shares).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.files import sha256_of
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "bundles" / "text-tower"
 WEIGHTS = "model.safetensors"
@@ -92,12 +92,6 @@ def mean_pool(states: Any, mask: Any) -> Any:
     weight = mask.unsqueeze(-1).float()
     mean = (states.float() * weight).sum(1) / weight.sum(1).clamp(min=1.0)
     return mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _require_files(folder: Path, carded: bool) -> None:

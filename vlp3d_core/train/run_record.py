@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp3d_core.errors import Cancelled, MedVLPError
-from vlp3d_core.files import replacing
-from vlp3d_core.text.encoder import sha256_of
+from vlp3d_core.files import replacing, sha256_of
 from vlp3d_core.train.machine import hardware, source_state, versions
 from vlp3d_core.train.processes import leads
 from vlp3d_core.train.settings import RunSettings

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp3d_core.files import replacing
-from vlp3d_core.text.encoder import CARD, WEIGHTS, TextEncoder, sha256_of
+from vlp3d_core.files import replacing, sha256_of
+from vlp3d_core.text.encoder import CARD, WEIGHTS, TextEncoder
 from vlp3d_core.text.phrases import Phrase, Phrases
 
 HASHED = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", WEIGHTS)

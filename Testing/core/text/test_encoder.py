@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.text.encoder import EMBEDDED, TextEncoder, sha256_of
+from vlp3d_core.files import sha256_of
+from vlp3d_core.text.encoder import EMBEDDED, TextEncoder
 
 
 @pytest.fixture(scope="module")

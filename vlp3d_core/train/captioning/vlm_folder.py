@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from vlp3d_core.errors import MedVLPError, UsageError
-from vlp3d_core.text.encoder import sha256_of
+from vlp3d_core.files import sha256_of
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
