@@ -19,17 +19,17 @@ SHRINKAGE = 0.1
 """Part of the mean variance that is added to every direction, so that directions without any do not blow up."""
 
 
-def text_basis(concepts: Iterable[Concept], encoder: TextEncoder, rank: int) -> tuple[Tensor, Tensor]:
-    """Mean and basis for `VisionLanguageModel`, from the phrasings of all concepts, not only of those to be trained.
+def text_basis(concepts: Iterable[Concept], encoder: TextEncoder, rank: int) -> Tensor:
+    """The basis of `VisionLanguageModel`, from the phrasings of all concepts, not only of those to be trained.
 
     Returns:
-        mean, (T,) and basis, (T, rank), float32. (t - mean) @ basis has unit variance in every component; the
-        components are those in which concepts differ most, compared with how much one concept's phrasings differ.
+        (T, rank), float32. Over all concepts t @ basis has unit variance in every component; the components are those
+        in which concepts differ most, compared with how much one concept's phrasings differ.
     """
     return discriminants([encoder.encode(concept_phrases(c, PER_NAME, 1, seed=0)[0]) for c in concepts], rank)
 
 
-def discriminants(classes: list[NDArray[np.float32]], rank: int) -> tuple[Tensor, Tensor]:
+def discriminants(classes: list[NDArray[np.float32]], rank: int) -> Tensor:
     """Fisher's linear discriminants of classes of vectors, each (N, T), scaled to unit total variance."""
     centres = np.stack([c.astype(np.float64).mean(axis=0) for c in classes])
     mean = centres.mean(axis=0)
@@ -39,4 +39,4 @@ def discriminants(classes: list[NDArray[np.float32]], rank: int) -> tuple[Tensor
     between = (centres - mean).T @ (centres - mean) / len(centres)
     ratio, vectors = eigh(between, within, subset_by_index=(len(within) - rank, len(within) - 1))
     basis = vectors[:, ::-1] / np.sqrt(np.maximum(ratio[::-1], 0) + 1)
-    return torch.from_numpy(mean).float(), torch.from_numpy(np.ascontiguousarray(basis)).float()
+    return torch.from_numpy(np.ascontiguousarray(basis)).float()

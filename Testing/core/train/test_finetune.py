@@ -225,3 +225,9 @@ def test_validation_dice_counts_every_structure_the_same(settings: Settings) -> 
     module.on_validation_epoch_end()
     assert logged["val_dice"] == pytest.approx(0.5)
     assert module.dice == []
+
+
+def test_structures_are_told_apart_from_their_own_middle(trained: Path) -> None:
+    bundle = read_bundle(trained / "bundle")
+    weights = load_file(bundle.weights)
+    assert torch.allclose(weights["text_mean"], weights["concept_vectors"].mean(0))
