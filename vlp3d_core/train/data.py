@@ -1,4 +1,4 @@
-"""Patches from stored volumes, augmented on the way, and the phrases that ask for the structures in them."""
+"""Patches from stored volumes, to be augmented for a batch at once, see `train.augment`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import (
-    Compose,
-    RandAdjustContrastd,
-    RandAffined,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-    RandSimulateLowResolutiond,
-)
-from monai.utils import convert_to_tensor
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -25,30 +14,6 @@ from vlp3d_core.train.store import Stored
 from vlp3d_core.volume.cut import cut
 
 IMAGE, LABEL = "image", "label"
-
-
-def augmentation(patch: Sequence[int], seed: int) -> Compose:
-    """Random affine maps and changes of intensity, as nnU-Net has them; rotation moderate, for prompts have sides."""
-    transform = Compose(
-        [
-            RandAffined(
-                (IMAGE, LABEL),
-                prob=0.7,
-                spatial_size=tuple(patch),
-                rotate_range=(0.26, 0.15, 0.15),
-                scale_range=(0.2, 0.2, 0.2),
-                mode=("bilinear", "nearest"),
-                padding_mode="border",
-            ),
-            RandGaussianNoised((IMAGE,), prob=0.2, std=0.08),
-            RandGaussianSmoothd((IMAGE,), prob=0.1, sigma_x=(0.4, 0.9), sigma_y=(0.4, 0.9), sigma_z=(0.4, 0.9)),
-            RandScaleIntensityd((IMAGE,), factors=0.2, prob=0.3),
-            RandShiftIntensityd((IMAGE,), offsets=0.1, prob=0.3),
-            RandSimulateLowResolutiond((IMAGE,), prob=0.1, zoom_range=(0.6, 1.0)),
-            RandAdjustContrastd((IMAGE,), prob=0.2, gamma=(0.7, 1.5), retain_stats=True),
-        ]
-    )
-    return transform.set_random_state(seed)
 
 
 class PatchDataset(Dataset[dict[str, Any]]):
@@ -64,7 +29,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         patch: size in voxels.
         length: number of patches that count as one epoch.
         pairs: label value → value of its mirror image, 0 where the model does not have that one; see `mirror_pairs`.
-        seed: with the index, decides the patch and its augmentation.
+        seed: with the index, decides the patch.
     """
 
     def __init__(
@@ -97,11 +62,9 @@ class PatchDataset(Dataset[dict[str, Any]]):
             item = {key: np.ascontiguousarray(value[::-1]) for key, value in item.items()}
             item[LABEL] = self.mirror[item[LABEL]]
             known = np.concatenate([[False], known])[self.mirror[1:]]
-        tensors = {key: torch.from_numpy(value.astype(np.float32))[None] for key, value in item.items()}
-        out = convert_to_tensor(augmentation(self.patch, int(rng.integers(2**31)))(tensors))
         return {
-            IMAGE: out[IMAGE].clamp(-1.0, 1.0),
-            LABEL: out[LABEL][0].to(torch.uint8),
+            IMAGE: torch.from_numpy(item[IMAGE].astype(np.float32))[None],
+            LABEL: torch.from_numpy(item[LABEL].astype(np.uint8)),
             "known": torch.from_numpy(known.copy()),
             "subject": stored.case.subject,
         }

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from vlp3d_core.errors import UsageError
 from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.train.augment import augment
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.diverged import check_loss
-from vlp3d_core.train.draws import draws
+from vlp3d_core.train.draws import draws, item_draws
 from vlp3d_core.train.losses.partial_segmentation import partial_dice_bce
 from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.queries import QueryTexts
@@ -44,9 +45,10 @@ class TextQueriedSegmentation(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         text = self.texts.draw(draws(self, self.config, index)).to(self.device)
-        image = batch["image"].contiguous(memory_format=torch.channels_last_3d)
-        logits = self.model(image, text).float()
-        loss = partial_dice_bce(logits, one_hot(batch["label"], len(self.config.concepts)), batch["known"])
+        generators = item_draws(self, self.config, index, len(batch["image"]))
+        image, label = augment(batch["image"], batch["label"], generators)
+        logits = self.model(image.contiguous(memory_format=torch.channels_last_3d), text).float()
+        loss = partial_dice_bce(logits, one_hot(label, len(self.config.concepts)), batch["known"])
         check_loss(self, loss, batch["subject"])
         self.log("loss", loss, batch_size=len(image))
         return loss

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from vlp3d_core.train import data
 from vlp3d_core.train.data import IMAGE, LABEL, PatchDataset
 from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.mirror import mirror_pairs
@@ -33,12 +32,6 @@ def three_boxes(shape: tuple[int, int, int] = (20, 18, 16)) -> np.ndarray:
     label[14:17, 3:6, 3:6] = 2
     label[9:10, 14:15, 12:13] = 3
     return label
-
-
-@pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No augmentation but the mirror."""
-    monkeypatch.setattr(data, "augmentation", lambda patch, seed: lambda item: item)
 
 
 @settings(deadline=None)
@@ -78,11 +71,9 @@ def test_shapes_and_ranges() -> None:
     item = PatchDataset([stored(three_boxes())], (8, 6, 10), 1, PAIRS, seed=0)[0]
     assert item[IMAGE].shape == (1, 8, 6, 10) and item[IMAGE].dtype == torch.float32
     assert item[LABEL].shape == (8, 6, 10) and item[LABEL].dtype == torch.uint8
-    assert type(item[IMAGE]) is torch.Tensor, "MONAI's MetaTensor slows every operation of a step down"
     assert item[IMAGE].abs().max() <= 1 and set(item[LABEL].unique().tolist()) <= {0, 1, 2, 3}
 
 
-@pytest.mark.usefixtures("plain")
 def test_a_mirror_exchanges_left_and_right_and_what_is_known_of_them() -> None:
     """Structure 1 lies at low R, 2 at high R; in a mirrored patch that holds both, 1 is still at low R."""
     label = three_boxes()
@@ -99,7 +90,6 @@ def test_a_mirror_exchanges_left_and_right_and_what_is_known_of_them() -> None:
     assert seen == {True, False}
 
 
-@pytest.mark.usefixtures("plain")
 def test_a_mirror_hides_a_structure_whose_twin_the_model_lacks() -> None:
     dataset = PatchDataset([stored(three_boxes())], (40, 40, 40), 20, {1: 0}, seed=0)
     items = [dataset[index] for index in range(20)]
@@ -107,7 +97,6 @@ def test_a_mirror_hides_a_structure_whose_twin_the_model_lacks() -> None:
     assert states == {(True, True), (False, False)}
 
 
-@pytest.mark.usefixtures("plain")
 def test_small_structures_are_drawn_as_often_as_large_ones() -> None:
     label = np.zeros((60, 20, 20), np.uint8)
     label[2:20, 2:18, 2:18] = 1
