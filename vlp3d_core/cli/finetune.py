@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vlp3d_core.cli.options import fraction, whole
 from vlp3d_core.cli.output import print_json
 from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train, write_page
 from vlp3d_core.errors import UsageError
-
-if TYPE_CHECKING:
-    from vlp3d_core.train.affinity_config import AffinityConfig
-    from vlp3d_core.train.classification_config import ClassificationConfig
-    from vlp3d_core.train.config import FinetuneConfig
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,64 +34,25 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe, changes = _recipe(args)
     check_extra()
-    from vlp3d_core.train.affinity_config import AffinityConfig
-    from vlp3d_core.train.classification_config import ClassificationConfig
-    from vlp3d_core.train.tasks import load_task
+    from vlp3d_core.train.tasks import load_task, task_of
 
     config = load_task(recipe, changes)
     _check_paths(args)
-    if isinstance(config, ClassificationConfig):
-        return _classify(args, config)
-    if isinstance(config, AffinityConfig):
-        return _learn_affinities(args, config)
-    return _segment(args, config)
+    from vlp3d_core.train.task import Run, run_task
 
-
-def _segment(args: argparse.Namespace, config: FinetuneConfig) -> int:
-    from vlp3d_core.train.engine import finetune
-
-    bundle = train(args, config, partial(finetune, config, args.manifest, args.out, init=args.init))
-    if bundle is None:
+    task = task_of(config)
+    run = Run(config, args.manifest, args.out, args.init)
+    result = train(args, config, lambda **how: run_task(task, replace(run, **how)))
+    if result is None:
         return 0
-    write_page(args)
-    if args.json:
-        print_json({"run": args.out, "bundle": bundle.folder, "model": bundle.name, "card": bundle.card})
-    else:
-        print(f"{bundle.folder}: the model {bundle.name}, {len(bundle.concepts)} structures")
-        print(f"Try it: vlp3d segment SCAN -o OUT.seg.nrrd --model {_quoted(bundle.folder)}")
-    return 0
-
-
-def _classify(args: argparse.Namespace, config: ClassificationConfig) -> int:
-    from vlp3d_core.train.classify import classify
-
-    saved = train(args, config, partial(classify, config, args.manifest, args.out, init=args.init))
-    if saved is None:
-        return 0
-    if config.mode != "linear":  # that has no steps, and so no curves to show
+    told = task.tell(run, result)
+    if told.page:
         write_page(args)
     if args.json:
-        print_json({"run": args.out, "card": saved.card})
+        print_json({"run": args.out, **told.json, "card": result.card})
     else:
-        score = saved.card["validation_auroc"]
-        print(f"{args.out}: a classifier of {len(saved.model.findings)} findings, mean AUROC on validation {score:.2f}")
-        print(f"Try it: vlp3d evaluate classification --model {_quoted(args.out)} --manifest {_quoted(args.manifest)}")
-    return 0
-
-
-def _learn_affinities(args: argparse.Namespace, config: AffinityConfig) -> int:
-    from vlp3d_core.train.learn_affinities import learn_affinities
-
-    saved = train(args, config, partial(learn_affinities, config, args.manifest, args.out, init=args.init))
-    if saved is None:
-        return 0
-    write_page(args)
-    if args.json:
-        print_json({"run": args.out, "card": saved.card})
-    else:
-        score = saved.card["validation_membranes"]
-        print(f"{args.out}: a model of affinities, Dice of membranes on validation {score:.2f}")
-        print(f"Try it: vlp3d evaluate instances --model {_quoted(args.out)} --manifest {_quoted(args.manifest)}")
+        print(told.made)
+        print("Try it: vlp3d", *(_quoted(word) for word in told.try_it))
     return 0
 
 
@@ -130,5 +86,5 @@ def _check_paths(args: argparse.Namespace) -> None:
         raise UsageError(f"{args.out} is a file.", "Give a folder to --out.")
 
 
-def _quoted(path: Path) -> str:
-    return f'"{path}"' if " " in str(path) else str(path)
+def _quoted(word: str | Path) -> str:
+    return f'"{word}"' if " " in str(word) else str(word)

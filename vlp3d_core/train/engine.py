@@ -1,40 +1,86 @@
-"""Runs fine-tuning from a manifest to a bundle: data, network, training, the best weights, the card."""
+"""Fine-tuning of a segmentation model, from a manifest to a bundle."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-
-import lightning.pytorch as pl
-from safetensors.torch import load_file
+from typing import Unpack
 
 from vlp3d_core.model.bundle import Bundle, read_bundle, write_bundle
 from vlp3d_core.model.trained_on import note_subjects
-from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.text.encoder import TextEncoder
-from vlp3d_core.train.callbacks import BestWeights
+from vlp3d_core.train.callbacks import NO_STRUCTURE
 from vlp3d_core.train.card import bundle_card
 from vlp3d_core.train.cases import cases_for
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.data import PatchDataset
 from vlp3d_core.train.finetune import TextQueriedSegmentation
 from vlp3d_core.train.loaders import Loaders, WholeVolumes
-from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.mirror import mirror_pairs
-from vlp3d_core.train.processes import first_then_all, leads
 from vlp3d_core.train.queries import query_texts
-from vlp3d_core.train.run_folder import fit, prepare_run
-from vlp3d_core.train.run_record import recorded
-from vlp3d_core.train.start_from import start_from
-from vlp3d_core.train.store import Stored, preprocess
+from vlp3d_core.train.store import preprocess
+from vlp3d_core.train.task import How, Run, Task, Told, run_task
 from vlp3d_core.train.text_basis import text_basis
-from vlp3d_core.train.trainer import BEST, Extras, quiet
 from vlp3d_core.volume.normalise import Normalisation
 
-FREE = {
-    *("name", "title", "description", "licence", "data", "limits", "postprocess", "anchors", "anchor_score", "splits"),
-}
-"""Settings of the card and of inference: they may change when a run is resumed."""
+
+class Segmentation(Task[FinetuneConfig, Bundle]):
+    """Learns to segment the structures of `config.concepts`; writes `out/bundle`.
+
+    Args:
+        text_encoder: folder of a text tower; None is the embedded one.
+    """
+
+    metric, label, blind = "val_dice", "Dice", NO_STRUCTURE
+    # Settings of the card and of inference.
+    free = frozenset(
+        {
+            *("name", "title", "description", "licence", "data", "limits"),
+            *("postprocess", "anchors", "anchor_score", "splits"),
+        }
+    )
+
+    def __init__(self, run: Run[FinetuneConfig], text_encoder: Path | None = None) -> None:
+        self.run, config = run, run.config
+        self.train, self.validation = cases_for(config, run.manifest)
+        encoder = TextEncoder.load(text_encoder)
+        start = f" --init {run.init.name}" if run.init is not None else ""
+        command = f"vlp3d finetune {config.name} --manifest {run.manifest.name} --out {run.out.name}{start}"
+        self.bundle_card = bundle_card(config, encoder, command)
+        self.texts = query_texts(config.concepts, encoder)
+        self.module = TextQueriedSegmentation(config, self.texts)
+        # Of the structures to be trained: two that are named alike (anterior and posterior hippocampus have a cosine of
+        # 0.96 about the mean of all concepts) would first have to be told apart, and some runs never got there.
+        self.module.model.text_mean.copy_(self.texts.prototypes.mean(0))
+        self.module.model.text_basis.copy_(text_basis(concepts().values(), encoder, config.text_rank))
+
+    def loaders(self) -> Loaders:
+        config = self.run.config
+        normalisation = Normalisation.from_json(config.normalisation)
+        train, validation = (
+            preprocess(cases, self.run.out / "cache", config.concepts, config.spacing, normalisation, self.run.progress)
+            for cases in (self.train, self.validation)
+        )
+        length = config.steps * config.items_a_step
+        patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
+        return Loaders(config, patches, WholeVolumes(validation))
+
+    def save(self, score: float) -> None:
+        folder = self.run.out / "bundle"
+        write_bundle(folder, self.module.model, self.texts.prototypes, self.bundle_card)
+        note_subjects(folder, (case.subject for case in self.train), (self.run.out,))
+
+    def saved(self) -> Bundle:
+        return read_bundle(self.run.out / "bundle")
+
+    @classmethod
+    def tell(cls, run: Run[FinetuneConfig], result: Bundle) -> Told:
+        return Told(
+            f"{result.folder}: the model {result.name}, {len(result.concepts)} structures",
+            ("segment", "SCAN", "-o", "OUT.seg.nrrd", "--model", result.folder),
+            {"bundle": result.folder, "model": result.name},
+        )
 
 
 def finetune(
@@ -42,63 +88,12 @@ def finetune(
     manifest: Path,
     out: Path,
     init: Path | None = None,
-    resume: bool = False,
     text_encoder: Path | None = None,
-    progress: Progress = silent,
-    cancel: Cancel = never,
+    **how: Unpack[How],
 ) -> Bundle:
-    """Train, keep the best weights by validation, and write `out/bundle`.
-
-    Ctrl-C, SIGTERM and `cancel` end the run after the current step with a checkpoint to resume from.
+    """Train a segmentation model and write `out/bundle`; the arguments, and what is raised, are those of `run_task`.
 
     Args:
-        manifest: JSON lines, see `train.manifest`.
-        out: the run folder: settings, logs, checkpoints, best weights, bundle, cache of preprocessed volumes.
-        init: a bundle or run folder whose weights to start from where names and shapes agree.
-        resume: go on from the run folder's last checkpoint; the losses are those of an unbroken run.
         text_encoder: folder of a text tower; None is the embedded one.
-
-    Raises:
-        Stopped: on request; resume it.
-        MedVLPError: the manifest, the settings, `init` or the run folder cannot be used.
     """
-    quiet()
-    pl.seed_everything(config.seed, verbose=False)
-    chosen = cases_for(config, manifest)
-    encoder = TextEncoder.load(text_encoder)
-    # Whatever could go wrong goes wrong before the hours of work: the card and the network come first.
-    start = f" --init {init.name}" if init is not None else ""
-    command = f"vlp3d finetune {config.name} --manifest {manifest.name} --out {out.name}{start}"
-    card = bundle_card(config, encoder, command)
-    texts = query_texts(config.concepts, encoder)
-    module = TextQueriedSegmentation(config, texts)
-    # Of the structures to be trained: two that are named alike (anterior and posterior hippocampus have a cosine of
-    # 0.96 about the mean of all concepts) would first have to be told apart, and some runs never got there.
-    module.model.text_mean.copy_(texts.prototypes.mean(0))
-    module.model.text_basis.copy_(text_basis(concepts().values(), encoder, config.text_rank))
-    if init is not None:
-        start_from(module.model, init)
-    prepare_run(config, out, resume, FREE)
-    subjects = [case.subject for case in chosen[0]]
-    if leads(config):
-        note_subjects(out, subjects, (init, out if resume else None))
-    normalisation = Normalisation.from_json(config.normalisation)
-
-    def stored(cases: list[Case]) -> list[Stored]:
-        return preprocess(cases, out / "cache", config.concepts, config.spacing, normalisation, progress)
-
-    with recorded(config, out, manifest, resume):
-        train, validation = (stored(cases) for cases in chosen)
-        extras = Extras((BestWeights(out / BEST),), metric="val_dice", label="Dice")
-        length = config.steps * config.items_a_step
-        patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
-        loaders = Loaders(config, patches, WholeVolumes(validation))
-        fit(config, module, loaders, out, resume, progress, cancel, extras)
-
-        def finish() -> None:
-            module.model.load_state_dict(load_file(out / BEST))
-            write_bundle(out / "bundle", module.model, texts.prototypes, card)
-            note_subjects(out / "bundle", subjects, (out,))
-
-        first_then_all(config, finish)
-    return read_bundle(out / "bundle")
+    return run_task(partial(Segmentation, text_encoder=text_encoder), Run(config, manifest, out, init, **how))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -27,10 +26,9 @@ from vlp3d_core.train.pretrain_config import PretrainConfig
 from vlp3d_core.train.processes import first_then_all, leads
 from vlp3d_core.train.run_folder import fit, prepare_run
 from vlp3d_core.train.run_record import recorded
-from vlp3d_core.train.store import Stored, preprocess
+from vlp3d_core.train.store import Stored, preprocess_images
 from vlp3d_core.train.t3d import T3D
 from vlp3d_core.train.trainer import Extras, quiet
-from vlp3d_core.volume.normalise import Normalisation
 
 MODULES: dict[str, type[PairModule]] = {"gtgm": GTGM, "t3d": T3D}  # and MG3D, which predicts words, too
 
@@ -66,11 +64,9 @@ def pretrain(
     prepare_run(config, out, resume)
     if leads(config):
         note_subjects(out, (case.subject for case in train), (out if resume else None,))
-    normalisation = Normalisation.from_json(config.normalisation)
 
     def stored(cases: Sequence[Case]) -> list[Stored]:
-        bare = [replace(case, label=None, labels={}) for case in cases]
-        return preprocess(bare, out / "cache", (), config.spacing, normalisation, progress)
+        return preprocess_images(cases, out / "cache", config, progress)
 
     with recorded(config, out, manifest, resume):
         texts = [_texts([c.report for c in chosen], encoder, masker) for chosen in (train, validation)]

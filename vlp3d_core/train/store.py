@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.progress import Progress, silent
 from vlp3d_core.train.chunks import open_chunks, write_chunks
 from vlp3d_core.train.manifest import Case
+from vlp3d_core.train.settings import RunSettings
 from vlp3d_core.volume.foreground import foreground_box
 from vlp3d_core.volume.grid import Grid, model_grid
 from vlp3d_core.volume.normalise import Normalisation
@@ -78,6 +79,14 @@ def preprocess(
             pool.shutdown(wait=False, cancel_futures=True)  # an error shall not wait for all the other cases
             raise
     return out
+
+
+def preprocess_images(
+    cases: Sequence[Case], folder: Path, config: RunSettings, progress: Progress = silent
+) -> list[Stored]:
+    """The same without labels, for a run that does not look at them."""
+    bare = [replace(case, label=None, labels={}) for case in cases]
+    return preprocess(bare, folder, (), config.spacing, Normalisation.from_json(config.normalisation), progress)
 
 
 @dataclass(frozen=True)

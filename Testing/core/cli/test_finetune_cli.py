@@ -12,7 +12,7 @@ from Testing.core.cli.conftest import Run
 from vlp3d_core.cli import training
 from vlp3d_core.model.bundle import read_bundle
 
-engine = pytest.importorskip("vlp3d_core.train.engine")
+task = pytest.importorskip("vlp3d_core.train.task")
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def started(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> list[dict[str
     """What the engine was called with; nothing is trained."""
     calls: list[dict[str, Any]] = []
 
-    def take(config: Any, manifest: Path, out: Path, init: Path | None, resume: bool, **more: Any) -> Any:
-        calls.append({"config": config, "manifest": manifest, "out": out, "init": init, "resume": resume})
+    def take(kind: Any, run: Any) -> Any:
+        calls.append(vars(run))
         return read_bundle(tiny_bundle)
 
-    monkeypatch.setattr(engine, "finetune", take)
+    monkeypatch.setattr(task, "run_task", take)
     return calls
 
 
@@ -131,7 +131,7 @@ def test_ctrl_c_says_what_was_kept(
             (run / "checkpoints" / "last.ckpt").write_bytes(b"")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine, "finetune", interrupted)
+    monkeypatch.setattr(task, "run_task", interrupted)
     done = vlp3d("finetune", "ct-head-neck", "--manifest", manifest, "--out", run)
     assert done.code == 1
     assert done.err.startswith("vlp3d: Cancelled. ")
