@@ -1,4 +1,4 @@
-"""`vlp3d evaluate`: score segmentations against references, the search of volumes by reports, or findings."""
+"""`vlp3d evaluate`: score segmentations, instances, findings and regions against references, or retrieval."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vlp3d_core.cli.output import print_json, progress_bar
 from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.cli.runs import refuse_trained_on
+from vlp3d_core.cli.training import check_extra
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.errors import UsageError
 
@@ -34,6 +35,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.kind != "segmentation":
+        check_extra("This evaluation")
     result: int = args.evaluate(args)
     return result
 

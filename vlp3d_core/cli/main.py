@@ -25,7 +25,7 @@ COMMANDS = {
     "segment": "segment structures of a CT, MR or EM volume",
     "find": "find the regions of a volume that a text describes",
     "models": "list the models, or show the card of one",
-    "evaluate": "score segmentations against references, or retrieval",
+    "evaluate": "score segmentations, instances, findings, regions, or retrieval",
     "manifest": "list and check the volumes of a folder, for training",
     "caption": "write texts for volumes without reports",
     "finetune": "fine-tune a model on own volumes and labels",

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 RESUME = "go on from the run's last checkpoint; a job that SLURM restarts does so by itself"
-NEEDED = ("yaml", "lightning", "tensorboard")
+NEEDED = {
+    "blosc2": "blosc2",
+    "lightning": "lightning",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "tensorboard": "tensorboard",
+    "yaml": "pyyaml",
+}
+"""Imported name → package, of what every training or its evaluation may come to."""
 
 
 def let_words_stand_anywhere(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +41,15 @@ def let_words_stand_anywhere(parser: argparse.ArgumentParser) -> None:
     parser.parse_known_args = intermixed  # type: ignore[method-assign]
 
 
-def check_extra() -> None:
-    """Training needs more packages than use; say all of it at once."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+def check_extra(what: str = "Training") -> None:
+    """Training, and scoring what was trained, need more packages than use; say all of it at once.
+
+    An evaluation would otherwise end at its last line, when the scores are computed.
+    """
+    missing = [package for name, package in NEEDED.items() if find_spec(name) is None]
     if missing:
         raise MedVLPError(
-            f"Training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
+            f"{what} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
             'Run `pip install "vlp3d-core[train]"`.',
         )
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from Testing.core.cli.conftest import Run
-from vlp3d_core.cli import training
 from vlp3d_core.model.bundle import read_bundle
 
 task = pytest.importorskip("vlp3d_core.train.task")
@@ -109,14 +108,6 @@ def test_a_manifest_that_is_none(vlp3d: Run, out: Path, started: list[dict[str, 
     done = vlp3d("finetune", "ct-head-neck", "--manifest", out / "m.jsonl", "--out", out / "run")
     assert (done.code, started) == (1, [])
     assert "manifest" in done.err
-
-
-def test_training_needs_its_extra(vlp3d: Run, manifest: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "find_spec", lambda name: None if name == "lightning" else object())
-    done = vlp3d("finetune", "ct-head-neck", "--manifest", manifest, "--out", out / "run")
-    assert done.code == 1
-    assert 'pip install "vlp3d-core[train]"' in done.err
-    assert "lightning" in done.err
 
 
 @pytest.mark.parametrize("kept", [True, False])
