@@ -109,3 +109,28 @@ def worker(tiny_models: Path) -> Iterator[Any]:
     made = Worker(environment={**os.environ, "MEDVLP_MODELS": str(tiny_models), "OMP_NUM_THREADS": "1"})
     yield made
     made.close()
+
+
+@pytest.fixture
+def logic(scene: Any, worker: Any) -> Iterator[Any]:
+    """The logic with the shared worker; its runs are ended."""
+    from MedVLPSegmentLib.Logic import SegmentLogic
+    from Testing.slicer.toy import TIMEOUT
+    from vlp3d_core.errors import MedVLPError
+
+    made = SegmentLogic(worker, scene)
+    yield made
+    made.cancelAll()
+    for run in made.runs:
+        with pytest.raises(MedVLPError):
+            made.wait(run, TIMEOUT)
+    made._watch.end()  # the worker goes on: others use it
+
+
+@pytest.fixture
+def head(make_volume: Callable[..., Any]) -> Any:
+    """The toy head as a volume node."""
+    from Testing.core.tiny import toy_head
+
+    volume = toy_head()
+    return make_volume(volume.array.astype(np.int16), volume.affine, "Head")
