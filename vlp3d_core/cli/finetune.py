@@ -1,4 +1,4 @@
-"""`vlp3d finetune`: train a model on own volumes and labels, from a recipe, whose `task` says what is learned."""
+"""`vlp3d finetune`: train a model on own volumes and labels, from a recipe or a plan made from the volumes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from vlp3d_core.cli.options import fraction, whole
-from vlp3d_core.cli.output import print_json
+from vlp3d_core.cli.output import print_json, print_note, progress_bar
 from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train, write_page
 from vlp3d_core.errors import UsageError
+
+SIZES = ("small", "base")
+"""What a segmentation can be planned for."""
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("finetune", description=__doc__)
     parser.add_argument(
-        "words", nargs="*", metavar="RECIPE key=value", help="a YAML file or the name of a recipe, then its changes"
+        "words", nargs="*", metavar="RECIPE key=value", help="see --recipe, then changes of its settings"
     )
-    parser.add_argument("--recipe", metavar="RECIPE", help="the recipe, instead of the first word")
+    parser.add_argument(
+        "--recipe",
+        metavar="SIZE|RECIPE",
+        help="small (default) or base: a segmentation planned from the volumes; or a recipe's name, or a YAML file",
+    )
     parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="one JSON object a volume")
     parser.add_argument(
         "--out", required=True, type=Path, metavar="RUN", help="the run's folder; a segmentation model: RUN/bundle"
@@ -62,9 +69,10 @@ def _recipe(args: argparse.Namespace) -> tuple[str, list[str]]:
     named = [args.recipe] if args.recipe else []
     if words and "=" not in words[0]:
         named.append(words.pop(0))
-    if len(named) != 1:
-        problem = "Two recipes are named" if named else "No recipe is named"
-        raise UsageError(f"{problem}.", "Write `vlp3d finetune RECIPE --manifest M.jsonl --out RUN key=value …`.")
+    if len(named) > 1:
+        raise UsageError(
+            "Two recipes are named.", "Write `vlp3d finetune RECIPE --manifest M.jsonl --out RUN key=value …`."
+        )
     stray = [word for word in words if "=" not in word]
     if stray:
         raise UsageError(f"{stray[0]!r} is not a change of a setting.", "Write key=value.")
@@ -72,7 +80,22 @@ def _recipe(args: argparse.Namespace) -> tuple[str, list[str]]:
         words.append(f"label_fraction={args.label_fraction}")
     if args.seed is not None:
         words.append(f"seed={args.seed}")
-    return named[0], words
+    size = named[0].removeprefix("segment-") if named else SIZES[0]
+    return (_planned(args, size, words) if size in SIZES else named[0]), words
+
+
+def _planned(args: argparse.Namespace, size: str, words: list[str]) -> str:
+    """The recipe that was planned from the manifest, and said so; `args.manifest` becomes the one it is for."""
+    check_extra()
+    _check_paths(args)
+    from vlp3d_core.train.plan_run import plan_run
+
+    with progress_bar(args.json) as progress:
+        planned = plan_run(args.manifest, args.out, size, words, args.init, args.resume, progress)
+    args.manifest = planned.manifest
+    for note in planned.notes:
+        print_note(note)
+    return str(planned.recipe)
 
 
 def _check_paths(args: argparse.Namespace) -> None:

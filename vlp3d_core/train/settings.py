@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -107,7 +107,7 @@ def load_settings(kind: type[Settings], recipe: str | Path, overrides: Sequence[
         UsageError: no such recipe, unknown key, or a value of the wrong kind.
     """
     values, path = recipe_values(recipe, overrides)
-    return _checked(kind, values, path)
+    return checked(kind, values, path)
 
 
 def recipe_values(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Path]:
@@ -128,7 +128,7 @@ def recipe_values(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[di
         raise UsageError(f"{path} is not valid YAML: {error}.", "Correct the file.") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} is not a recipe.", "A recipe is a YAML mapping.")
-    return {**values, **dict(_override(item) for item in overrides)}, path
+    return {**values, **changes(overrides)}, path
 
 
 def _override(item: str) -> tuple[str, Any]:
@@ -141,7 +141,20 @@ def _override(item: str) -> tuple[str, Any]:
         raise UsageError(f"{value!r} is not a value for {key}.", "Write it as in a YAML file.") from error
 
 
-def _checked(kind: type[Settings], values: dict[str, Any], path: Path) -> Settings:
+def changes(overrides: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words as settings, unchecked; raises UsageError for a word that is none."""
+    return dict(_override(item) for item in overrides)
+
+
+def checked(kind: type[Settings], values: Mapping[str, Any], path: Path) -> Settings:
+    """Plain values, as YAML and JSON have them, as settings.
+
+    Args:
+        path: what messages call the place where they stand.
+
+    Raises:
+        UsageError: an unknown or missing setting, or a value of the wrong kind or without sense.
+    """
     known = {f.name: f for f in fields(kind)}
     unknown = sorted(str(key) for key in values if key not in known)
     if unknown:

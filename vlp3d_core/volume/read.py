@@ -9,6 +9,7 @@ from pathlib import Path
 from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.volume.check import RawVolume, check_contrast, mend_voxels
 from vlp3d_core.volume.check_geometry import affine_problem, bad_geometry, shear_note
+from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.labelmap import check_not_labels
 from vlp3d_core.volume.modality import guess_modality, parse_modality
 from vlp3d_core.volume.volume import Source, Volume
@@ -61,6 +62,35 @@ def read_image(path: str | Path) -> Volume:
     """
     raw, notes = _checked(Path(path), None)
     return _volume(Path(path), raw, notes, raw.modality)
+
+
+def read_grid(path: str | Path) -> Grid:
+    """Where the voxels of an image lie, from its header alone; DICOM, which spreads it over many files, is read whole.
+
+    Raises:
+        MedVLPError: as `read_volume`, as far as the header tells.
+    """
+    path = Path(path)
+    kind = _format(path)
+    try:
+        if kind == "nifti":
+            from vlp3d_core.volume.read_nifti import nifti_grid
+
+            shape, affine = nifti_grid(path)
+        elif kind == "dicom":
+            raw, _ = _checked(path, None)
+            i, j, k = raw.array.shape
+            shape, affine = (i, j, k), raw.affine
+        else:
+            from vlp3d_core.volume.read_itk import itk_grid
+
+            shape, affine = itk_grid(path, kind)
+    except OSError as error:
+        raise _unopenable(path, error) from error
+    problem = affine_problem(affine)
+    if problem:
+        raise bad_geometry(path, problem)
+    return Grid(shape, affine)
 
 
 def _volume(path: Path, raw: RawVolume, notes: list[str], modality: str) -> Volume:

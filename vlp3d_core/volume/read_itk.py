@@ -42,6 +42,34 @@ def read_itk(path: Path, kind: str) -> RawVolume:
     Raises:
         MedVLPError: not an image, damaged, not 3D, not scalar, without usable spacing, or too large for memory.
     """
+    reader, meta, shape, affine, notes = _opened(path, kind)
+    stored = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue())  # "16-bit signed integer"
+    check_memory(path, shape, math.prod(shape) * int(stored.split("-")[0]) // 8)
+    try:
+        with _quiet():
+            image = reader.Execute()
+    except RuntimeError as error:
+        if path.suffix.lower() in (".mhd", ".nhdr"):
+            raise damaged(path, _NAMES[kind], "the data file that it names is missing or too short") from error
+        raise truncated(path) from error
+    # ITK's buffer is (k, j, i) in C order, so its transpose is (i, j, k) with i fastest.
+    with np.errstate(over="ignore"):
+        array = sitk.GetArrayViewFromImage(image).reshape(shape[::-1]).astype(np.float32).T
+    segments = any(key.startswith("Segment0") for key in meta)
+    modality = _MODALITY.get(meta.get("Modality", ""), "")
+    return RawVolume(array, affine, kind, tuple(notes), "integer" in stored, segments, modality)
+
+
+def itk_grid(path: Path, kind: str) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
+    """Shape and index → RAS matrix in mm, from the header alone; raises what `read_itk` raises for these."""
+    _, _, shape, affine, _ = _opened(path, kind)
+    return shape, affine
+
+
+def _opened(
+    path: Path, kind: str
+) -> tuple[sitk.ImageFileReader, dict[str, str], tuple[int, int, int], NDArray[np.float64], list[str]]:
+    """The reader before it reads voxels, the header's entries, shape, matrix and notes about it."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if kind == "nrrd" else "MetaImageIO")
     reader.SetFileName(str(path))
@@ -60,21 +88,7 @@ def read_itk(path: Path, kind: str) -> RawVolume:
     problem = affine_problem(affine)
     if problem:
         raise bad_geometry(path, problem)
-    stored = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue())  # "16-bit signed integer"
-    check_memory(path, shape, math.prod(shape) * int(stored.split("-")[0]) // 8)
-    try:
-        with _quiet():
-            image = reader.Execute()
-    except RuntimeError as error:
-        if path.suffix.lower() in (".mhd", ".nhdr"):
-            raise damaged(path, _NAMES[kind], "the data file that it names is missing or too short") from error
-        raise truncated(path) from error
-    # ITK's buffer is (k, j, i) in C order, so its transpose is (i, j, k) with i fastest.
-    with np.errstate(over="ignore"):
-        array = sitk.GetArrayViewFromImage(image).reshape(shape[::-1]).astype(np.float32).T
-    segments = any(key.startswith("Segment0") for key in meta)
-    modality = _MODALITY.get(meta.get("Modality", ""), "")
-    return RawVolume(array, affine, kind, tuple(notes), "integer" in stored, segments, modality)
+    return reader, meta, shape, affine, notes
 
 
 def _affine(

@@ -36,21 +36,32 @@ def read_nifti(path: Path) -> RawVolume:
     Raises:
         MedVLPError: not an image, damaged, not 3D, not scalar, or too large for memory.
     """
+    image, shape = _opened(path)
+    stored = image.header.get_data_dtype()
+    check_pixel_type(path, stored)
+    check_memory(path, shape, _CHUNK_VOXELS * stored.itemsize)
+    affine, notes = _affine(path, image.header)
+    return RawVolume(_voxels(path, image, shape), affine, "nifti", tuple(notes), integer=_integer(image))
+
+
+def nifti_grid(path: Path) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
+    """Shape and index → RAS matrix in mm, from the header alone; raises what `read_nifti` raises for these."""
+    image, shape = _opened(path)
+    return shape, _affine(path, image.header)[0]
+
+
+def _opened(path: Path) -> tuple[Any, tuple[int, int, int]]:
+    """The image, whose voxels are still on disk, and its shape."""
     _check_pair(path)
     try:
         image: Any = nib.load(path)
-        header = image.header
-        stored = header.get_data_dtype()
+        image.header.get_data_dtype()
         sizes = tuple(int(n) for n in image.shape)
     except _STREAM_ERRORS as error:
         raise truncated(path) from error
     except _HEADER_ERRORS as error:
         raise damaged(path, "NIfTI", error) from error
-    shape = spatial_shape(path, sizes)
-    check_pixel_type(path, stored)
-    check_memory(path, shape, _CHUNK_VOXELS * stored.itemsize)
-    affine, notes = _affine(path, header)
-    return RawVolume(_voxels(path, image, shape), affine, "nifti", tuple(notes), integer=_integer(image))
+    return image, spatial_shape(path, sizes)
 
 
 def _check_pair(path: Path) -> None:

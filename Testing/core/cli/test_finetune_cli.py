@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from Testing.core.cli.conftest import Run
 from vlp3d_core.model.bundle import read_bundle
+from vlp3d_core.volume.read import read_volume
+from vlp3d_core.volume.write_image import write_volume
 
 task = pytest.importorskip("vlp3d_core.train.task")
 
@@ -22,6 +26,21 @@ def manifest(scan: Path) -> Path:
     files = {"train": scan.name, "validation": other.name}
     rows = [{"image": file, "subject": split, "split": split} for split, file in files.items()]
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def labelled(manifest: Path) -> Path:
+    """The same volumes with label maps: a slab of brainstem beside one of mandible."""
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        volume = read_volume(manifest.parent / row["image"])
+        values = np.zeros(volume.shape, np.float32)
+        values[10:20, 10:20, 10:20], values[20:30, 10:20, 10:20] = 1, 2
+        write_volume(replace(volume, array=values), manifest.parent / f"{row['subject']}_seg.nii.gz")
+        row |= {"label": f"{row['subject']}_seg.nii.gz", "labels": {"1": "brainstem", "2": "mandible"}}
+    path = manifest.with_name("labelled.jsonl")
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return path
 
 
@@ -54,6 +73,24 @@ def test_a_recipe_and_its_changes(
     assert done.json["model"] == "ct-tiny"
 
 
+@pytest.mark.parametrize("words", [[], ["small"], ["--recipe", "segment-small"]])
+def test_without_a_recipe_a_segmentation_is_planned(
+    words: list[str], vlp3d: Run, labelled: Path, out: Path, started: list[dict[str, Any]]
+) -> None:
+    done = vlp3d("finetune", *words, "--manifest", labelled, "--out", out / "Two Organs", "steps=7", "--seed", "3")
+    assert done.code == 0, done.err
+    config = started[0]["config"]
+    assert (config.name, config.concepts, config.modality) == ("two-organs", ("brainstem", "mandible"), "CT")
+    assert (config.steps, config.seed) == (7, 3)
+    assert done.err.startswith("vlp3d: note: Planned from 1 volumes of CT and 1 label maps: brainstem, mandible; ")
+
+    again = vlp3d(
+        "finetune", "--recipe", out / "Two Organs" / "recipe.yaml", "--manifest", labelled, "--out", out / "b"
+    )
+    assert again.code == 0 and "Planned" not in again.err
+    assert started[1]["config"] == config
+
+
 def test_what_it_says_to_people(vlp3d: Run, manifest: Path, out: Path, started: list[dict[str, Any]]) -> None:
     done = vlp3d("finetune", "ct-head-neck", "--manifest", manifest, "--out", out / "run")
     assert "7 structures" in done.out
@@ -63,7 +100,8 @@ def test_what_it_says_to_people(vlp3d: Run, manifest: Path, out: Path, started: 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ([], 2, "No recipe"),
+        (["task=classification"], 2, "Name a recipe"),
+        ([], 1, "label map whose values are named"),
         (["ct-head-neck", "--recipe", "other"], 2, "Two recipes"),
         (["ct-head-neck", "stray"], 2, "stray"),
         (["ct-unicorn"], 2, "no recipe"),
