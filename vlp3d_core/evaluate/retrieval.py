@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from vlp3d_core.evaluate.bootstrap import interval, resampled_means
 
@@ -117,6 +118,23 @@ def retrieval(
         "image_to_text": rank(images, texts, right, subjects),
         "image_to_image": rank(images, images, nearest, subjects, others),
     }
+
+
+def retrieval_loss(images: Vectors, texts: Vectors, reports: Sequence[str], temperature: float) -> float:
+    """Cross-entropy in nats of finding the right one among all pairs, the mean of both directions.
+
+    InfoNCE over the whole split instead of a batch: -log of the probability that a softmax over the cosines gives to
+    the right answers, duplicates (`same_text`) together. Where all cosines are alike and no report occurs twice it is
+    log N. Unlike recall it says of every query how far off it is, not only whether it is among the first k.
+
+    Args:
+        images, texts: (N, D), rows of length 1; row n of both is one study.
+        temperature: that the cosines are divided by.
+    """
+    logits = (texts.astype(np.float64) @ images.T) / temperature
+    right = np.where(same_text(reports), 0.0, -np.inf)
+    both = [logsumexp(s, axis=1) - logsumexp(s + right, axis=1) for s in (logits, logits.T)]
+    return float(np.mean(both))
 
 
 def likeness_of_sets(sets: Sequence[frozenset[str]]) -> NDArray[np.float64]:
