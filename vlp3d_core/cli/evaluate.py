@@ -17,6 +17,7 @@ from vlp3d_core.cli.runs import refuse_trained_on
 from vlp3d_core.cli.training import check_extra
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.errors import UsageError
+from vlp3d_core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate import Case, Pair, SegmentationScores
@@ -60,23 +61,13 @@ def _add_segmentation(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_segmentation(args: argparse.Namespace) -> int:
-    from vlp3d_core.evaluate import cases_of, evaluate_cases, named, text_table, write_csv, write_json
-    from vlp3d_core.train.manifest import read_manifest
+    from vlp3d_core.evaluate import text_table, write_csv, write_json
 
     _check_folders(args.output, args.csv)
     if args.update_card:
         _check_card(args.model)
-    listed, notes = cases_of(read_manifest(args.manifest, (args.split,)))
-    cases = named(listed)
-    if args.model:
-        from vlp3d_core.model.registry import find_bundle
-
-        refuse_trained_on(find_bundle(args.model).folder, [case.subject for case in listed], args.split)
-    pairs, more = _pairs(args, cases)
     with progress_bar(args.json) as progress:
-        scores: SegmentationScores = evaluate_cases(
-            pairs, tolerance=args.tolerance, total=len(cases), notes=[*notes, *more], progress=progress
-        )
+        scores = score_segmentations(args, progress)
     if args.output:
         write_json(scores, args.output)
     if args.csv:
@@ -88,6 +79,25 @@ def _run_segmentation(args: argparse.Namespace) -> int:
     else:
         print(text_table(scores), end="")
     return 0
+
+
+def score_segmentations(args: argparse.Namespace, progress: Progress = silent) -> SegmentationScores:
+    """The scores of `predictions` or `model` (by `device`) on the `split` of a `manifest`, with that `tolerance`.
+
+    Raises:
+        MedVLPError: nothing to score there, or a model that was trained on some of it.
+    """
+    from vlp3d_core.evaluate import cases_of, evaluate_cases, named
+    from vlp3d_core.train.manifest import read_manifest
+
+    listed, notes = cases_of(read_manifest(args.manifest, (args.split,)))
+    cases = named(listed)
+    if args.model:
+        from vlp3d_core.model.registry import find_bundle
+
+        refuse_trained_on(find_bundle(args.model).folder, [case.subject for case in listed], args.split)
+    pairs, more = _pairs(args, cases)
+    return evaluate_cases(pairs, tolerance=args.tolerance, total=len(cases), notes=[*notes, *more], progress=progress)
 
 
 def _pairs(args: argparse.Namespace, cases: Mapping[str, Case]) -> tuple[Iterator[Pair], tuple[str, ...]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from vlp3d_core.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+Value = TypeVar("Value")
 Roi = tuple[float, float, float, float, float, float]
 
 
@@ -50,6 +52,29 @@ def fraction(text: str) -> float:
         value = math.nan
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0 and up to 1")
+    return value
+
+
+def several(kind: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
+    """Different values of that kind, separated by commas."""
+
+    def read(text: str) -> tuple[Value, ...]:
+        values = tuple(kind(part.strip()) for part in text.split(","))
+        if len(set(values)) < len(values):
+            raise argparse.ArgumentTypeError(f"{text} names a value twice")
+        return values
+
+    return read
+
+
+def factor(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return value
 
 

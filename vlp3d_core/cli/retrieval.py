@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from vlp3d_core.cli.runs import add_cases, add_checkpoint, image_vectors, open_r
 from vlp3d_core.errors import MedVLPError
 
 if TYPE_CHECKING:
-    from vlp3d_core.evaluate.retrieval import Direction
+    from vlp3d_core.evaluate.retrieval import Direction, Vectors
     from vlp3d_core.train.manifest import Case
 
 LEAST = 2
@@ -27,17 +29,12 @@ def add_retrieval(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from vlp3d_core.evaluate.retrieval import likeness_of_sets, retrieval
-    from vlp3d_core.predict.represent import text_vector
     from vlp3d_core.text.report import parse_report
-    from vlp3d_core.text.report.vectors import report_vectors
     from vlp3d_core.train.pairs import derangement
 
-    pretrained, encoder = open_run(args.checkpoint)
-    cases = _cases(args)
-    refuse_trained_on(args.checkpoint, [case.subject for case in cases], args.split)
-    images = image_vectors(pretrained, cases, args.json)
+    cases = pairs_to_search(args.manifest, args.split)
+    images, texts = search_vectors(args.checkpoint, cases, args.split, args.json)
     reports = [case.report for case in cases]
-    texts = np.stack([text_vector(pretrained, vectors) for vectors in report_vectors(reports, encoder)])
     order = derangement(len(cases), 0) if args.shuffle_images else np.arange(len(cases))
     likeness = likeness_of_sets([parse_report(report).statements() for report in reports])
     found = retrieval(images[order], texts, reports, [case.subject for case in cases], likeness)
@@ -48,15 +45,34 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _cases(args: argparse.Namespace) -> list[Case]:
+def pairs_to_search(manifest: Path, split: str) -> list[Case]:
+    """The pairs of a split.
+
+    Raises:
+        MedVLPError: fewer than two.
+    """
     from vlp3d_core.train.pretrain import pairs_in
 
-    cases = [case for case in pairs_in(args.manifest) if args.split in ("all", case.split)]
+    cases = [case for case in pairs_in(manifest) if split in ("all", case.split)]
     if len(cases) < LEAST:
-        raise MedVLPError(
-            f"The split {args.split!r} of {args.manifest} has {len(cases)} pairs.", "Retrieval needs at least two."
-        )
+        raise MedVLPError(f"The split {split!r} of {manifest} has {len(cases)} pairs.", "Retrieval needs at least two.")
     return cases
+
+
+def search_vectors(run: Path, cases: Sequence[Case], split: str, as_json: bool) -> tuple[Vectors, Vectors]:
+    """Vectors of the volumes and of the reports, (N, D) each, rows of length 1.
+
+    Raises:
+        MedVLPError: no pretraining run, or one that was trained on some of the subjects.
+    """
+    from vlp3d_core.predict.represent import text_vector
+    from vlp3d_core.text.report.vectors import report_vectors
+
+    pretrained, encoder = open_run(run)
+    refuse_trained_on(run, [case.subject for case in cases], split)
+    images = image_vectors(pretrained, cases, as_json)
+    texts = [text_vector(pretrained, vectors) for vectors in report_vectors([case.report for case in cases], encoder)]
+    return images, np.stack(texts)
 
 
 def _print(found: dict[str, Direction], pairs: int, shuffled: bool) -> None:

@@ -59,7 +59,7 @@ class Segmentation(Task[FinetuneConfig, Bundle]):
         config = self.run.config
         normalisation = Normalisation.from_json(config.normalisation)
         train, validation = (
-            preprocess(cases, self.run.out / "cache", config.concepts, config.spacing, normalisation, self.run.progress)
+            preprocess(cases, self.run.prepared, config.concepts, config.spacing, normalisation, self.run.progress)
             for cases in (self.train, self.validation)
         )
         length = config.steps * config.items_a_step

@@ -16,6 +16,7 @@ from vlp3d_core.progress import Cancel, Progress, never, silent
 from vlp3d_core.text.encoder import TextEncoder
 from vlp3d_core.text.masking import WordMasker
 from vlp3d_core.text.report.vectors import report_sentences, report_vectors
+from vlp3d_core.train.cases import fraction
 from vlp3d_core.train.gtgm import GTGM
 from vlp3d_core.train.loaders import Loaders
 from vlp3d_core.train.manifest import Case, read_manifest
@@ -39,6 +40,7 @@ def pretrain(
     out: Path,
     resume: bool = False,
     text_encoder: Path | None = None,
+    cache: Path | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
 ) -> Pretrained:
@@ -49,6 +51,7 @@ def pretrain(
         out: the run folder: settings, logs, checkpoints, weights, cache of preprocessed volumes.
         resume: go on from the run folder's last checkpoint; the losses are those of an unbroken run.
         text_encoder: folder of a text tower; None is the embedded one.
+        cache: folder of preprocessed volumes, which several runs may share; None is one in `out`.
 
     Raises:
         Stopped: on request; resume it.
@@ -56,17 +59,15 @@ def pretrain(
     """
     quiet()
     pl.seed_everything(config.seed, verbose=False)
-    cases = pairs_in(manifest)
+    train, validation = pairs_for(config, manifest)
     encoder = TextEncoder.load(text_encoder)
-    train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
-    _check_cases(train, validation, config, manifest)
     module, masker = module_for(config, encoder)
     prepare_run(config, out, resume)
     if leads(config):
         note_subjects(out, (case.subject for case in train), (out if resume else None,))
 
     def stored(cases: Sequence[Case]) -> list[Stored]:
-        return preprocess_images(cases, out / "cache", config, progress)
+        return preprocess_images(cases, cache or out / "cache", config, progress)
 
     with recorded(config, out, manifest, resume):
         texts = [_texts([c.report for c in chosen], encoder, masker) for chosen in (train, validation)]
@@ -103,6 +104,19 @@ def pairs_in(manifest: Path) -> list[Case]:
     return cases
 
 
+def pairs_for(config: PretrainConfig, manifest: Path) -> tuple[list[Case], list[Case]]:
+    """Training (the fraction that the settings ask for) and validation pairs.
+
+    Raises:
+        MedVLPError: the manifest cannot be used, or has too few pairs or other ones than the settings are for.
+    """
+    cases = pairs_in(manifest)
+    train, validation = ([c for c in cases if c.split == split] for split in ("train", "validation"))
+    train = fraction(train, config.data_fraction, config.seed)
+    _check_cases(train, validation, config, manifest)
+    return train, validation
+
+
 def _texts(reports: Sequence[str], encoder: TextEncoder, masker: WordMasker | None) -> list[Text]:
     vectors = report_vectors(reports, encoder)
     if masker is None:
@@ -119,8 +133,9 @@ def _check_cases(train: list[Case], validation: list[Case], config: PretrainConf
         )
     together = config.batch * config.processes
     if len(train) < together:
+        part = "" if config.data_fraction == 1 else f" in a fraction of {config.data_fraction:g}"
         raise MedVLPError(
-            f"{manifest} has {len(train)} pairs for training, fewer than a batch of {together}.",
+            f"{manifest} has {len(train)} pairs for training{part}, fewer than a batch of {together}.",
             f"Add volumes with reports, or set batch={max(2, len(train) // config.processes)}.",
         )
     if len(validation) < 2:

@@ -23,6 +23,7 @@ class PretrainConfig(RunSettings):
     Attributes:
         method: "gtgm", "t3d" or "mg3d".
         objectives: of T3D, see `train.t3d`.
+        data_fraction: use only this part of the training subjects; smaller parts lie within larger ones.
         dimension: of the space that images and texts share.
         contrast: how volumes and reports are drawn together: "info-nce", or "siglip" for large batches.
         temperature: of InfoNCE.
@@ -35,6 +36,7 @@ class PretrainConfig(RunSettings):
 
     method: str
     objectives: tuple[str, ...] = ()
+    data_fraction: float = 1.0
     dimension: int = 512
     contrast: str = "info-nce"
     temperature: float = 0.07
@@ -53,6 +55,7 @@ class PretrainConfig(RunSettings):
         require((self.method == "t3d") == bool(self.objectives), "objectives", "is for t3d, which needs one at least")
         require(self.batch > 1, "batch", "must be above 1: a pair is told from the others of its batch")
         require(self.dimension > 0, "dimension", "must be above 0")
+        require(0 < self.data_fraction <= 1, "data_fraction", "must be above 0 and not above 1")
         require(self.contrast in CONTRASTS, "contrast", f"must be one of {', '.join(CONTRASTS)}")
         require(self.temperature > 0, "temperature", "must be above 0")
         for name in ("barlow_weight", "barlow_off_diagonal", "clip_weight"):

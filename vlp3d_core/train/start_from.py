@@ -25,9 +25,7 @@ def start_from(network: nn.Module, folder: Path) -> list[str]:
     Raises:
         MedVLPError: no weights, or none that fit: another architecture.
     """
-    file = next((f for f in (folder / BEST, folder / WEIGHTS, folder / PRETRAINED) if f.is_file()), None)
-    if file is None:
-        raise MedVLPError(f"{folder} holds no weights.", "Give a run folder or a bundle folder.")
+    file = weights_in(folder)
     try:
         other = load_file(file)
     except (SafetensorError, OSError) as error:
@@ -45,3 +43,15 @@ def start_from(network: nn.Module, folder: Path) -> list[str]:
         )
     network.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
+
+
+def weights_in(folder: Path) -> Path:
+    """The file of weights that a run starts from.
+
+    Raises:
+        MedVLPError: the folder is no run and no bundle, or the run has not ended.
+    """
+    file = next((f for f in (folder / BEST, folder / WEIGHTS, folder / PRETRAINED) if f.is_file()), None)
+    if file is None:
+        raise MedVLPError(f"{folder} holds no weights.", "Give a run folder or a bundle folder.")
+    return file

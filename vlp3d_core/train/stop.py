@@ -47,8 +47,8 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals(cancel: Cancel) -> Iterator[StopRequest]:
-    """A `StopRequest` that listens inside of the block."""
-    request = StopRequest(cancel)
+    """A `StopRequest` that listens inside of the block: `cancel` itself if it is one, for its owner to look at."""
+    request = cancel if isinstance(cancel, StopRequest) else StopRequest(cancel)
     before = [(number, signal.getsignal(number)) for number in request.signals]
     request.listen()
     try:

@@ -42,6 +42,7 @@ class How(TypedDict, total=False):
     """How a run is started, see `Run`; the keywords of the functions that train."""
 
     resume: bool
+    cache: Path | None
     progress: Progress
     cancel: Cancel
 
@@ -52,10 +53,11 @@ class Run(Generic[Settings]):
 
     Attributes:
         manifest: JSON lines, see `train.manifest`.
-        out: the run's folder: settings, logs, checkpoints, best weights, the model, a cache of preprocessed volumes.
+        out: the run's folder: settings, logs, checkpoints, best weights, the model.
         init: a pretraining run, a run or a bundle whose weights to start from where names and shapes agree; None:
             random weights.
         resume: go on from the folder's last checkpoint; the losses are those of an unbroken run.
+        cache: folder of preprocessed volumes, which several runs may share; None is one in `out`.
     """
 
     config: Settings
@@ -63,8 +65,14 @@ class Run(Generic[Settings]):
     out: Path
     init: Path | None = None
     resume: bool = False
+    cache: Path | None = None
     progress: Progress = silent
     cancel: Cancel = never
+
+    @property
+    def prepared(self) -> Path:
+        """Where preprocessed volumes are kept."""
+        return self.cache or self.out / "cache"
 
 
 @dataclass(frozen=True)
