@@ -71,8 +71,7 @@ class Classification(Task[ClassificationConfig, SavedClassifier]):
         """To train on, and to validate on."""
         run = self.run
         held_out, stored = (
-            preprocess_images(cases, run.prepared, run.config, run.progress)
-            for cases in (self.validation, self.train)
+            preprocess_images(cases, run.prepared, run.config, run.progress) for cases in (self.validation, self.train)
         )
         return (
             FindingDataset(stored, self.findings, run.config.patch, seed),

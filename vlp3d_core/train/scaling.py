@@ -23,6 +23,7 @@ from vlp3d_core.train.pretrain_config import METHODS, PretrainConfig, load_pretr
 from vlp3d_core.train.run_record import read_parts
 from vlp3d_core.train.settings import recipe_values
 from vlp3d_core.train.start_from import weights_in
+from vlp3d_core.train.task import How
 from vlp3d_core.train.tasks import load_task
 from vlp3d_core.train.trainer import LAST
 
@@ -91,7 +92,8 @@ def load_recipe(recipe: str, changes: Sequence[str]) -> Config:
     config = load_task(recipe, changes)
     if not isinstance(config, FinetuneConfig):
         raise UsageError(
-            f"The recipe {recipe} is for {config.task}.", "A grid takes recipes of pretraining or segmentation."
+            f"The recipe {recipe} is for {config.to_json()['task']}.",
+            "A grid takes recipes of pretraining or segmentation.",
         )
     return config
 
@@ -149,9 +151,8 @@ def train_cell(grid: Grid, cell: Cell, progress: Progress = silent, cancel: Canc
     if isinstance(cell.config, PretrainConfig):
         pretrain(cell.config, grid.manifest, cell.folder, resume, cache=cache, progress=progress, cancel=cancel)
     else:
-        finetune(
-            cell.config, grid.manifest, cell.folder, grid.init, resume, cache=cache, progress=progress, cancel=cancel
-        )
+        how = How(resume=resume, cache=cache, progress=progress, cancel=cancel)
+        finetune(cell.config, grid.manifest, cell.folder, grid.init, **how)
 
 
 def _chosen(config: Config, manifest: Path) -> tuple[frozenset[str], int]:
