@@ -44,8 +44,7 @@ def parse_report(text: str) -> StudyFacts:
     for sentence in split_sentences(body):
         lower = sentence.lower().rstrip(".")
         if (match := _MEASURED.match(lower)) and match.group(1) in _structures():
-            volume = float(match.group(2)) * _UNITS[match.group(3).replace("³", "3")]
-            measured.append(Measured(_structures()[match.group(1)], volume, int(match.group(4))))
+            measured += _measured(match)
         elif _NEGATED.search(lower):
             found["none"] += _named_kinds(lower)
         elif _REMOVED.search(lower):
@@ -74,6 +73,15 @@ def _contrast(head: str) -> str:
     names = {n.lower(): key for key, values in words()["contrasts"].items() for n in values}
     found = [name for name in names if name in head.lower()]
     return names[max(found, key=len)] if found else ""
+
+
+def _measured(said: re.Match[str]) -> list[Measured]:
+    """What the sentence measures; nothing where its number is none, as in a text that a model has written."""
+    try:
+        volume = float(said.group(2)) * _UNITS[said.group(3).replace("³", "3")]
+        return [Measured(_structures()[said.group(1)], volume, int(said.group(4)))]
+    except ValueError:
+        return []
 
 
 @dataclass(frozen=True)
