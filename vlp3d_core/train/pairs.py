@@ -36,7 +36,7 @@ class PairDataset(Dataset[dict[str, Any]]):
 
     Args:
         stored: preprocessed volumes.
-        texts: each one's report.
+        texts: each one's report, in the form that the batch's collate function takes: `Text` for `join`.
         patch: size of a crop in voxels.
         seed: with the index decides the order and the crop; None always gives study n, cut in its middle.
         shuffle: a control, see `PretrainConfig.shuffle`.
@@ -45,7 +45,7 @@ class PairDataset(Dataset[dict[str, Any]]):
     def __init__(
         self,
         stored: Sequence[Stored],
-        texts: Sequence[Text],
+        texts: Sequence[Any],
         patch: Sequence[int],
         seed: int | None,
         shuffle: str = "",

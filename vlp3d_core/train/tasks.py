@@ -12,6 +12,7 @@ from vlp3d_core.errors import UsageError
 from vlp3d_core.train.affinity_config import AffinityConfig
 from vlp3d_core.train.classification_config import ClassificationConfig
 from vlp3d_core.train.config import FinetuneConfig
+from vlp3d_core.train.report_config import ReportConfig
 from vlp3d_core.train.settings import RunSettings, load_settings, recipe_values
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ TASKS = {
     "segmentation": Entry(FinetuneConfig, "engine:Segmentation"),
     "classification": Entry(ClassificationConfig, "classify:Classification"),
     "affinities": Entry(AffinityConfig, "learn_affinities:Affinities"),
+    "report": Entry(ReportConfig, "learn_reports:Reporting"),
 }
 
 
