@@ -12,6 +12,7 @@ from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.instances import add_instances
 from vlp3d_core.cli.output import print_json, progress_bar
 from vlp3d_core.cli.regions import add_regions
+from vlp3d_core.cli.reports import add_reports
 from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.cli.runs import refuse_trained_on
 from vlp3d_core.cli.training import check_extra
@@ -31,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
     add_classification(kinds.add_parser("classification", help="findings told by a classifier"))
     add_instances(kinds.add_parser("instances", help="instances from affinities: VOI, adapted Rand error"))
     add_regions(kinds.add_parser("regions", help="phrases point at their regions, without training on labels"))
+    add_reports(kinds.add_parser("reports", help="reports written of volumes: wording and facts"))
     add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 

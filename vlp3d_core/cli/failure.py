@@ -13,7 +13,9 @@ _EXTRAS = {
     "blosc2": "train",
     "h5py": "train",
     "httpx2": "train",
+    "nltk": "train",
     "PIL": "train",
+    "torchmetrics": "train",
     "pydicom": "dicom",
     "highdicom": "dicom",
 }
