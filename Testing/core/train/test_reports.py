@@ -95,7 +95,8 @@ def test_a_few_reports_are_learned_by_heart(trained: Path, manifest: Path) -> No
 def test_of_shuffled_volumes_other_reports_are_learned(manifest: Path, tmp_path: Path) -> None:
     saved = learn_reports(replace(TINY, shuffle="images"), manifest, tmp_path)
     written = [describe(saved, read_volume(case.image)) for case in read_manifest(manifest, ("train",))]
-    assert all(own != true for own, true in zip(written, REPORTS, strict=True))
+    # Writing the same for all would be right once.
+    assert sum(own == true for own, true in zip(written, REPORTS, strict=True)) <= 1
     assert saved.card["recipe"]["shuffle"] == "images"
 
 
