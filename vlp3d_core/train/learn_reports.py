@@ -37,7 +37,7 @@ class Reporting(Task[ReportConfig, SavedReporter]):
             self.pieces.write(run.out / PIECES)
         train, held_out = (
             (
-                preprocess_images(cases, run.out / "cache", config, run.progress),
+                preprocess_images(cases, run.prepared, config, run.progress),
                 numbered([case.report for case in cases], self.pieces, config.length),
             )
             for cases in (self.train, self.validation)
