@@ -1,6 +1,7 @@
 """The frame of the command `vlp3d`: finds the command, runs it, and turns every failure into one line and an exit code.
 
-A command is a module of this package with `add_parser(subparsers)` and `run(args) -> int`. It is imported only when it
+A command is a module of this package with `add_parser(subparsers)` and `run(args) -> int`, and `complete(arguments)`
+where what is typed may be less than what is meant. It is imported only when it
 was chosen, so that `vlp3d --help` answers at once. Exit codes: 0 done, 1 the work failed or was stopped, 2 wrong usage.
 """
 
@@ -24,7 +25,7 @@ from vlp3d_core.errors import UsageError
 COMMANDS = {
     "segment": "segment structures of a CT, MR or EM volume",
     "find": "find the regions of a volume that a text describes",
-    "models": "list the models, or show the card of one",
+    "models": "list the models, show the card of one, add, remove and export models",
     "evaluate": "score segmentations, instances, findings, regions, or retrieval",
     "manifest": "list and check the volumes of a folder, for training",
     "caption": "write texts for volumes without reports",
@@ -100,6 +101,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str], debug: bool) -> int:
     command = next((word for word in arguments if not word.startswith("-")), "")
     module = import_module(f"vlp3d_core.cli.{command}") if command in COMMANDS else None
+    complete = getattr(module, "complete", None)  # a command may have a subcommand that need not be said
+    if complete is not None:
+        arguments = complete(arguments)
     args = build_parser(command, module).parse_args(arguments)
     assert module is not None, "argparse refuses unknown commands"
     if not debug:

@@ -1,26 +1,52 @@
-"""`vlp3d models`: list the installed models, or show the card of one."""
+"""`vlp3d models`: list the installed models, show the card of one; add, remove and export models."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from vlp3d_core.cli.models_add import add_add, add_remove
 from vlp3d_core.cli.output import print_json, print_note, print_table
 from vlp3d_core.errors import MedVLPError, UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.model.bundle import Bundle
 
+SHOW = "show"
+ACTIONS = (SHOW, "add", "remove")
+
+
+def complete(arguments: list[str]) -> list[str]:
+    """`vlp3d models [NAME]` means `vlp3d models show [NAME]`."""
+    start = arguments.index("models") + 1
+    rest = arguments[start:]
+    first = next((word for word in rest if not word.startswith("-")), None)
+    if first in ACTIONS or (first is None and {"-h", "--help"} & set(rest)):
+        return arguments
+    return [*arguments[:start], SHOW, *rest]
+
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("models", description=__doc__)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show the card of this model")
-    form = parser.add_mutually_exclusive_group()
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    show = actions.add_parser(SHOW, help="list the models, or show the card of one; what `vlp3d models` does")
+    show.add_argument("name", nargs="?", metavar="NAME", help="show the card of this model")
+    form = show.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print the card as a page; with NAME")
+    show.set_defaults(act=_show)
+    add_add(actions.add_parser("add", help="install a model from a folder or a zip"))
+    add_remove(actions.add_parser("remove", help="remove an installed model"))
+    for action in actions.choices.values():
+        action.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
 
 
 def run(args: argparse.Namespace) -> int:
+    code: int = args.act(args)
+    return code
+
+
+def _show(args: argparse.Namespace) -> int:
     from vlp3d_core.model.registry import list_bundles
 
     bundles = list_bundles()

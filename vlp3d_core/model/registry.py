@@ -21,19 +21,33 @@ def folders() -> list[Path]:
     `MEDVLP_MODELS` names further folders, separated as in PATH.
     """
     named = [Path(p).expanduser() for p in os.environ.get("MEDVLP_MODELS", "").split(os.pathsep) if p]
-    return [*named, user_data_path("medvlp", appauthor=False) / "models", Path(str(files("vlp3d_core"))) / "bundles"]
+    return [*named, user_folder(), embedded_folder()]
+
+
+def user_folder() -> Path:
+    """Where models that a user adds are put; it need not exist yet."""
+    return user_data_path("medvlp", appauthor=False) / "models"
+
+
+def embedded_folder() -> Path:
+    """The models that come with the package."""
+    return Path(str(files("vlp3d_core"))) / "bundles"
 
 
 def list_bundles() -> list[Bundle]:
     """Every bundle that can be seen, the usable and the unusable (`problem` says why); the first of a name wins."""
     found: dict[str, Bundle] = {}
     for place in folders():
-        if not place.is_dir():
-            continue
-        for folder in sorted(p for p in place.iterdir() if os.path.isfile(p / CARD)):
-            bundle = _listed(folder)
+        for bundle in bundles_in(place):
             found.setdefault(bundle.name, bundle)
     return list(found.values())
+
+
+def bundles_in(place: Path) -> list[Bundle]:
+    """The bundles of one folder, usable or not; none where there is no such folder."""
+    if not place.is_dir():
+        return []
+    return [_listed(folder) for folder in sorted(p for p in place.iterdir() if os.path.isfile(p / CARD))]
 
 
 def _listed(folder: Path) -> Bundle:
