@@ -18,6 +18,9 @@ _EXTRAS = {
     "torchmetrics": "train",
     "pydicom": "dicom",
     "highdicom": "dicom",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "onnxscript": "export",
 }
 
 

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.models_add import add_add, add_remove
+from vlp3d_core.cli.models_export import add_export
 from vlp3d_core.cli.output import print_json, print_note, print_table
 from vlp3d_core.errors import MedVLPError, UsageError
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from vlp3d_core.model.bundle import Bundle
 
 SHOW = "show"
-ACTIONS = (SHOW, "add", "remove")
+ACTIONS = (SHOW, "add", "remove", "export")
 
 
 def complete(arguments: list[str]) -> list[str]:
@@ -37,6 +38,7 @@ def add_parser(subparsers: Any) -> None:
     show.set_defaults(act=_show)
     add_add(actions.add_parser("add", help="install a model from a folder or a zip"))
     add_remove(actions.add_parser("remove", help="remove an installed model"))
+    add_export(actions.add_parser("export", help="write a model as our zip, as a MONAI bundle, or as ONNX"))
     for action in actions.choices.values():
         action.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
 
@@ -117,9 +119,7 @@ def _cell(key: str, value: object) -> str:
 
 
 def _show_card(bundle: Bundle) -> None:
-    from vlp3d_core.text import concepts
-
-    card, known = bundle.card, concepts()
+    card, known = bundle.card, bundle.structures
     names = [known[concept].name if concept in known else concept for concept in bundle.concepts]
     dice = mean_dice(card)
     facts = {

@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
-from vlp3d_core.text.concepts import concepts
+from vlp3d_core.model.networks import CLOSED_SET
+from vlp3d_core.text.concepts import Concept, concepts
 from vlp3d_core.volume.normalise import Normalisation
 
 # Reading cards is light: torch and MONAI, which take seconds, are imported where weights are.
@@ -28,6 +29,8 @@ CARD, WEIGHTS = "bundle.json", "weights.safetensors"
 CONCEPT_VECTORS = "concept_vectors"
 MAX_CARD_BYTES = 4_000_000
 REINSTALL = "Install the bundle again."
+OWN = "custom_"
+"""How ids of structures begin that are no concept of `text/concepts.json`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,17 @@ class Bundle:
     def concepts(self) -> tuple[str, ...]:
         """Ids of the structures, in the order of the concept vectors."""
         return tuple(item["id"] for item in self.card["concepts"])
+
+    @property
+    def structures(self) -> Mapping[str, Concept]:
+        """What each id means: a concept, or a structure of this model's own of which nothing but the name is known."""
+        known = concepts()
+        return {row["id"]: known.get(row["id"]) or _own(row["id"], row["name"]) for row in self.card["concepts"]}
+
+    @property
+    def closed(self) -> bool:
+        """Whether the network has classes instead of text queries."""
+        return self.card["architecture"].get("kind") == CLOSED_SET
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -96,7 +110,8 @@ def read_bundle(folder: str | Path) -> Bundle:
 def _check_meaning(path: Path, card: Mapping[str, Any]) -> None:
     """What a schema cannot say."""
     names = [item["id"] for item in card["concepts"]]
-    unknown = [name for name in names if name not in concepts()]
+    own = {item["id"] for item in card["concepts"] if item["id"].startswith(OWN) and item.get("name")}
+    unknown = [name for name in names if name not in concepts() and name not in own]
     if unknown:
         raise MedVLPError(f"{path} names the structure {unknown[0]!r}, which is unknown.", "Update vlp3d-core.")
     if len(set(names)) < len(names):
@@ -105,6 +120,14 @@ def _check_meaning(path: Path, card: Mapping[str, Any]) -> None:
     if strange:
         raise MedVLPError(f"{path} is not a valid card: the anchor {strange[0]!r} is not a structure of it.", REINSTALL)
     Normalisation.from_json(card["normalisation"])
+
+
+def _own(name: str, words: str) -> Concept:
+    """A structure without a known meaning: its name as its code, in our own scheme, and a colour drawn from it."""
+    digest = hashlib.sha256(name.encode()).digest()
+    color = (64 + digest[0] % 192, 64 + digest[1] % 192, 64 + digest[2] % 192)
+    category = ("SCT", "85756007", "Tissue")
+    return Concept(name, words, (), "", "", "structure", "", category, ("99VLP", name, words), None, color)
 
 
 def _not_json(name: str) -> None:
@@ -143,6 +166,8 @@ def load_network(bundle: Bundle) -> tuple[VisionLanguageModel, Tensor]:
     from vlp3d_core.model.encoders import channels_last
     from vlp3d_core.model.vision_language import VisionLanguageModel
 
+    if bundle.closed:
+        raise MedVLPError(f"{bundle.name} has fixed classes and no text queries.", "Use a model of MedVLP for this.")
     content = verified_weights(bundle)
     settings = bundle.card["architecture"]
     try:

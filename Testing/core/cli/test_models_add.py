@@ -105,3 +105,21 @@ def test_refused(arguments: tuple[str, ...], code: int, said: str, vlp3d: Run, u
 def test_the_embedded_name_is_refused(vlp3d: Run, user: Path, out: Path) -> None:
     folder = registry.embedded_folder() / registry.DEFAULT
     refused(vlp3d("models", "add", folder, "--yes"), 2, "--name", out)
+
+
+def test_export_and_add_again(vlp3d: Run, user: Path, tiny_bundle: Path, out: Path) -> None:
+    done = vlp3d("models", "export", tiny_bundle, "--format", "bundle", "-o", out / "my mödel.zip")
+    assert done.code == 0 and "ct-tiny as bundle" in done.out
+    row = vlp3d("models", "add", out / "my mödel.zip", "--yes", "--json").json
+    weights = Path(row["folder"]) / "weights.safetensors"
+    assert weights.read_bytes() == (tiny_bundle / "weights.safetensors").read_bytes()
+    again = vlp3d("models", "export", "ct-tiny", "--format", "bundle", "-o", out / "2.zip", "--json").json
+    assert again == {"name": "ct-tiny", "format": "bundle", "output": str(out / "2.zip"), "difference_to_pytorch": None}
+
+
+def test_exports_that_are_refused(vlp3d: Run, user: Path, tiny_bundle: Path, out: Path) -> None:
+    export = ("models", "export", tiny_bundle, "--format")
+    refused(vlp3d(*export, "pickle", "-o", out / "x"), 2, "invalid choice", out)
+    refused(vlp3d(*export, "bundle", "-o", out / "x.rar"), 2, ".zip", out)
+    refused(vlp3d(*export, "bundle", "-o", out / "no" / "x.zip"), 1, "no", out)
+    refused(vlp3d("models", "export", "ct-unicorn", "--format", "onnx", "-o", out / "x"), 2, "no model", out)

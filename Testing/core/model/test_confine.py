@@ -14,7 +14,8 @@ from vlp3d_core.model.confine import check_twins, confined
 
 BAD = [
     "../bundle.json", "a/../../b", "..", ".", "", "/etc/passwd", "//server/share", "C:/x", "C:x", "a\\b", "..\\x",
-    "a//b", "./a", "a/.", "a\0b", "a\nb", "NUL", "con.json", "a/COM1.txt", "lpt¹", "a.", "a ", "a:stream", "x" * 300, "ä" * 150,
+    "a//b", "./a", "a/.",
+    "a\0b", "a\nb", "NUL", "con.json", "a/COM1.txt", "lpt¹", "a.", "a ", "a:stream", "x" * 300, "ä" * 150,
     "a/" * 3 + "..", "\ud800",
 ]  # fmt: skip
 
