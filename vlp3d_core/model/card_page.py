@@ -18,7 +18,7 @@ def card_page(bundle: Bundle) -> str:
 
 
 def _lines(bundle: Bundle) -> Iterator[str]:
-    card, known = bundle.card, concepts()
+    card, known = bundle.card, bundle.structures
     yield f"# {card['title']} (`{bundle.name}` {card['version']})"
     yield ""
     yield card["description"]
@@ -34,8 +34,7 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         "Spacing of the model": " × ".join(f"{mm:g}" for mm in bundle.spacing) + " mm (R, A, S)",
         "Intensities": "{kind} {low:g} to {high:g}".format(**card["normalisation"]),
         "Must show": f"one of {', '.join(anchors)}; else nothing is reported" if anchors else "anything",
-        "Network": f"{architecture['encoder']} {architecture['encoder_options']}, "
-        f"{architecture['dimension']} embedding channels",
+        "Network": _network(architecture),
         "Text": f"{card['text_encoder']['name']}, SHA-256 {card['text_encoder']['sha256'][:12]}…",
         "Weights": f"{card['weights']['bytes'] / 1e6:.1f} MB, SHA-256 {card['weights']['sha256'][:12]}…",
         "Licence": card["licence"],
@@ -52,6 +51,13 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         yield "## Limits"
         yield ""
         yield from (f"* {limit}" for limit in card["limits"])
+
+
+def _network(architecture: dict[str, Any]) -> str:
+    if "encoder" not in architecture:
+        return f"{architecture['network']}, {architecture['classes']} classes, {architecture['activation']}"
+    options = f"{architecture['encoder']} {architecture['encoder_options']}"
+    return f"{options}, {architecture['dimension']} embedding channels"
 
 
 def _scores(split: str, scores: dict[str, Any]) -> Iterator[str]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import torch
 
 from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.closed_set import ClosedSetModel
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.encoders import parameters_in
 from vlp3d_core.model.vision_language import VisionLanguageModel
+
+Network = VisionLanguageModel | ClosedSetModel
 
 USUAL_VOXELS = {"cpu": 1_250_000, "cuda": 4_200_000, "mps": 4_200_000}
 """Largest tile by default. Larger ones share less of their work with their neighbours, but on a CPU this one keeps
@@ -48,7 +51,7 @@ class Estimate:
         return f"The tile was reduced to {size} voxels because only {_size(self.free_bytes)} of memory are free."
 
 
-def bytes_per_voxel(network: VisionLanguageModel, device: Device) -> int:
+def bytes_per_voxel(network: Network, device: Device) -> int:
     """Peak memory of a forward pass per voxel of a tile, an upper bound.
 
     The peak is at full resolution in the decoder: the skip, skip and upsampled map concatenated, the residual's
@@ -56,12 +59,12 @@ def bytes_per_voxel(network: VisionLanguageModel, device: Device) -> int:
     float32, varying from run to run), then the embeddings. `Testing/core/model/test_estimate.py` holds it against the
     measured peak.
     """
-    maps = 12 * network.encoder.channels[0]
+    maps = 12 * network.finest_channels
     return (maps + network.dimension) * device.dtype.itemsize + 8
 
 
 def plan(
-    network: VisionLanguageModel,
+    network: Network,
     device: Device,
     shape: Sequence[int],
     least: int,
@@ -114,7 +117,7 @@ def _edges(edges: Sequence[int], voxels: int, least: int, stride: int) -> tuple[
     return out[0], out[1], out[2]
 
 
-def probe(network: VisionLanguageModel, device: Device) -> float:
+def probe(network: Network, device: Device) -> float:
     """Seconds per voxel of this network on this device, from two small passes (the first one warms up)."""
     edge = -(-PROBE // network.stride) * network.stride
     x = torch.full((1, 1, edge, edge, edge), -0.5, device=device.torch)

@@ -20,6 +20,7 @@ from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.files import TEMPORARY, sha256_of
 from vlp3d_core.model.bundle import CARD, MAX_CARD_BYTES, Bundle, read_bundle, write_card
 from vlp3d_core.model.confine import confined
+from vlp3d_core.model.monai_import import METADATA, convert
 from vlp3d_core.model.registry import bundles_in, embedded_folder, list_bundles, user_folder
 from vlp3d_core.model.trained_on import SUBJECTS
 from vlp3d_core.model.unpack import Package, free_for, package
@@ -72,7 +73,8 @@ class Candidate:
 
 @contextmanager
 def candidate(source: str | Path, name: str | None = None, replace: bool = False) -> Iterator[Candidate]:
-    """Unpack and check a model from a folder or a zip; `install` it inside the block, or leave it.
+    """Unpack and check a model, ours or a MONAI bundle, from a folder or a zip; `install` it inside the
+    block, or leave it.
 
     Args:
         name: another name than that in its card.
@@ -87,11 +89,15 @@ def candidate(source: str | Path, name: str | None = None, replace: bool = False
             f"{name!r} cannot be a model's name.",
             "Use a–z, 0–9, '.', '_' and '-', at most 64, a letter or digit first.",
         )
-    with package(source, (CARD,)) as files, _workshop() as folder:
+    with package(source, (CARD, METADATA)) as files, _workshop() as folder:
         new = folder / "new"
-        size = _fetch(files, new)
+        notes: tuple[str, ...] = ()
+        if CARD in files:
+            size = _fetch(files, new)
+        else:
+            size, notes = convert(files, new, name)
         bundle = _renamed(read_bundle(new), name)
-        yield Candidate(bundle, size, user_folder() / bundle.name, _taken(bundle.name, replace))
+        yield Candidate(bundle, size, user_folder() / bundle.name, _taken(bundle.name, replace), notes)
 
 
 def remove(name: str) -> Path:

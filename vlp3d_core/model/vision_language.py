@@ -57,6 +57,11 @@ class VisionLanguageModel(nn.Module):
         """Images must have edge lengths that are multiples of this."""
         return self.encoder.stride
 
+    @property
+    def finest_channels(self) -> int:
+        """Channels of the maps at full resolution, where memory goes."""
+        return self.encoder.channels[0]
+
     def embed(self, image: Tensor) -> Tensor:
         """(B, 1, I, J, K) normalised image → (B, D, I, J, K) voxel embeddings."""
         return self.decoder(self.encoder(image))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,14 +15,12 @@ from torch import Tensor
 
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.model.devices import Device
-from vlp3d_core.model.estimate import plan
-from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.model.estimate import Network, plan
 from vlp3d_core.predict.decide import Decider
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess, sum_by_label
 from vlp3d_core.predict.tiles import smallest_tile
 from vlp3d_core.progress import Cancel, Progress, Tick, check, silent_tick, ticking
-from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.foreground import Slices
 from vlp3d_core.volume.grid import Box, Grid
 from vlp3d_core.volume.volume import Volume
@@ -41,7 +39,7 @@ class Ready:
     """
 
     bundle: Bundle
-    network: VisionLanguageModel
+    network: Network
     device: Device
     queries: Tensor
 
@@ -122,7 +120,7 @@ def encode_volume(
 def clean(labels: Labels, bundle: Bundle, grid: Grid, tick: Tick = silent_tick) -> None:
     """Post-process in place, by the rules in the bundle's card."""
     names, rules = bundle.concepts, bundle.card["concepts"]
-    postprocess(labels, rules, _twins(names), grid.spacing[0], tick)
+    postprocess(labels, rules, _twins(bundle), grid.spacing[0], tick)
     counts = count_labels(labels, len(names))
     for value, rule in enumerate(rules, 1):
         if 0 < counts[value] * grid.voxel_ml < rule.get("min_ml", 0.0):
@@ -144,13 +142,13 @@ def in_field(labels: Labels, certainty: NDArray[np.uint8], bundle: Bundle) -> bo
 
 
 def _out_of_field(bundle: Bundle) -> str:
-    names = [concepts()[a].name.lower() for a in bundle.card["field"]["anchors"]]
+    names = [bundle.structures[a].name.lower() for a in bundle.card["field"]["anchors"]]
     return OUT_OF_FIELD.format(title=bundle.card["title"], anchors=", ".join(names))
 
 
-def _twins(names: Sequence[str]) -> Mapping[int, int]:
+def _twins(bundle: Bundle) -> Mapping[int, int]:
     """Value of each left structure → value of the same structure on the right."""
-    known, out = concepts(), {}
+    names, known, out = bundle.concepts, bundle.structures, {}
     for value, name in enumerate(names, 1):
         twin = name.replace("left", "right")
         if known[name].side == "left" and twin in names:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlp3d_core.errors import UsageError
-from vlp3d_core.model.bundle import Bundle
-from vlp3d_core.text.concepts import Concept, concepts
+from vlp3d_core.model.bundle import OWN, Bundle
+from vlp3d_core.text.concepts import Concept
 from vlp3d_core.text.prompt import Prompt, parse_prompt
 
 
@@ -21,6 +21,9 @@ def asked_structures(text: str, bundle: Bundle) -> tuple[str, ...]:
         UsageError: something in it is unknown, or names nothing that the model was trained on.
     """
     names = bundle.concepts
+    own, text = _own_structures(text, bundle)
+    if own and not text:
+        return own
     whole = parse_prompt(text, known=names)
     check_words(whole, text, bundle)
     parts = [parse_prompt(part) for part in text.split(",") if part.strip()]
@@ -29,29 +32,40 @@ def asked_structures(text: str, bundle: Bundle) -> tuple[str, ...]:
         parts = [whole]
     for part in parts:
         check_known(part.concepts, bundle)
-    return tuple(c.id for c in whole.concepts if c.id in names)
+    return (*own, *(c.id for c in whole.concepts if c.id in names))
+
+
+def _own_structures(text: str, bundle: Bundle) -> tuple[tuple[str, ...], str]:
+    """Ids of the structures of the model's own that stand between two commas by their exact name, and the rest."""
+    names = {
+        word.casefold(): c.id for c in bundle.structures.values() if c.id.startswith(OWN) for word in (c.id, c.name)
+    }
+    parts = text.split(",") if names else [text]
+    own = dict.fromkeys(names[p.strip().casefold()] for p in parts if p.strip().casefold() in names)
+    return tuple(own), ",".join(p for p in parts if p.strip().casefold() not in names) if own else text
 
 
 def check_words(prompt: Prompt, text: str, bundle: Bundle) -> None:
     """Raise UsageError where a text has unknown words or asks for nothing; it names suggestions."""
     if prompt.unknown:
         parts = ", ".join(repr(part) for part in prompt.unknown)
-        known = f"Known are: {_listed(bundle.concepts)}."
+        known = f"Known are: {_listed(bundle)}."
         raise UsageError(
             f"{parts} {'is no known structure' if len(prompt.unknown) == 1 else 'are no known structures'}.",
             f"Did you mean {' or '.join(n.lower() for n in prompt.suggestions[:3])}?" if prompt.suggestions else known,
         )
     if not prompt.concepts:
-        raise UsageError(f"{text!r} asks for no structure.", f"{bundle.name} knows: {_listed(bundle.concepts)}.")
+        raise UsageError(f"{text!r} asks for no structure.", f"{bundle.name} knows: {_listed(bundle)}.")
 
 
 def check_known(wanted: Sequence[Concept], bundle: Bundle) -> None:
     """Raise UsageError where the model knows none of the concepts."""
     if wanted and not any(c.id in bundle.concepts for c in wanted):
         missing = " and ".join(c.name.lower() for c in wanted[:3])
-        raise UsageError(f"{bundle.name} was not trained on {missing}.", f"It knows: {_listed(bundle.concepts)}.")
+        raise UsageError(f"{bundle.name} was not trained on {missing}.", f"It knows: {_listed(bundle)}.")
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
+def _listed(bundle: Bundle, most: int = 20) -> str:
+    names, known = bundle.concepts, bundle.structures
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(concepts()[name].name.lower() for name in names[:most]) + more
+    return ", ".join(known[name].name.lower() for name in names[:most]) + more

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.model.affinity_model import AffinityModel
 from vlp3d_core.model.bundle import Bundle
+from vlp3d_core.model.closed_set import ClosedSetModel
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.vision_language import VisionLanguageModel
 from vlp3d_core.predict.tiles import Tile, cut_tiles
@@ -23,7 +24,7 @@ from vlp3d_core.volume.grid import Box, Grid, model_grid
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.volume import Volume
 
-Embedder = VisionLanguageModel | AffinityModel
+Embedder = VisionLanguageModel | AffinityModel | ClosedSetModel
 """What turns an image into something for each of its voxels."""
 
 HALO = 16
@@ -118,7 +119,8 @@ def stoppable(network: nn.Module, cancel: Cancel) -> Iterator[None]:
 
     A tile takes seconds on a slow processor; a layer of it does not.
     """
-    layers = [] if cancel is never else [m for m in network.modules() if next(m.children(), None) is None]
+    modules = [] if cancel is never else [m for m in network.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    layers = [m for m in modules if next(m.children(), None) is None]  # TorchScript has no layers to stop at
     hooks = [layer.register_forward_pre_hook(lambda *_: check(cancel)) for layer in layers]
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from scipy import ndimage
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.predict.encode import cut_grid
-from vlp3d_core.text.concepts import Concept, concepts
+from vlp3d_core.text.concepts import Concept
 from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.volume.foreground import Slices
 from vlp3d_core.volume.grid import Grid
@@ -104,7 +104,7 @@ class Regions:
 def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions:
     """Up to `k` regions for a text; see `LoadedModel.find`."""
     prompt = parse_prompt(text, known=bundle.concepts)
-    notes = [*encoded.notes, *_explain(prompt, bundle.concepts, bundle.card["title"])]
+    notes = [*encoded.notes, *_explain(prompt, bundle)]
     first: list[Region] = []
     further: list[Region] = []
     for concept in prompt.concepts:
@@ -134,8 +134,8 @@ def _score(region: Region) -> float:
     return -region.score
 
 
-def _explain(prompt: Prompt, names: Sequence[str], title: str) -> list[str]:
-    known, notes = concepts(), []
+def _explain(prompt: Prompt, bundle: Bundle) -> list[str]:
+    names, known, title, notes = bundle.concepts, bundle.structures, bundle.card["title"], []
     for concept in prompt.concepts:
         if concept.id not in names:
             some = ", ".join(known[n].name.lower() for n in names[:12])

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from vlp3d_core.errors import MedVLPError, UsageError
-from vlp3d_core.model.bundle import Bundle, load_network
+from vlp3d_core.model.bundle import Bundle, load_network, verified_weights
+from vlp3d_core.model.closed_set import load_closed_set, queries_of
 from vlp3d_core.model.devices import choose_device
 from vlp3d_core.model.estimate import Estimate, plan, probe
 from vlp3d_core.model.registry import find_bundle
@@ -167,6 +168,9 @@ def load_model(name: str | Path | None = None, device: str = "auto") -> LoadedMo
     """
     bundle = find_bundle(name)
     chosen = choose_device(device)
+    if bundle.closed:
+        classes = load_closed_set(verified_weights(bundle), bundle.card["architecture"], bundle.name)
+        return LoadedModel(Ready(bundle, classes.to(chosen.torch), chosen, queries_of(classes).to(chosen.torch)))
     network, vectors = load_network(bundle)
     network.to(chosen.torch)
     with torch.inference_mode():

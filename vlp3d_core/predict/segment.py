@@ -11,7 +11,6 @@ from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded, Stopwatch
 from vlp3d_core.predict.postprocess import Labels, count_labels, sum_by_label
 from vlp3d_core.progress import Tick, silent_tick
-from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.grid import Box, Grid
 from vlp3d_core.volume.resample_labels import resample_labels
 from vlp3d_core.volume.segmentation import Segment, Segmentation
@@ -54,7 +53,7 @@ def _rows(bundle: Bundle, encoded: Encoded, native: Labels, wanted: Sequence[str
     counts = count_labels(native, len(wanted))
     voxels = count_labels(encoded.labels, len(bundle.concepts))
     sums = sum_by_label(encoded.labels, len(bundle.concepts), encoded.certainty)
-    known, voxel_ml = concepts(), encoded.volume.voxel_ml
+    known, voxel_ml = bundle.structures, encoded.volume.voxel_ml
     out = []
     for value, name in enumerate(wanted, 1):
         index, found, concept = bundle.concepts.index(name), bool(counts[value]), known[name]
