@@ -1,19 +1,19 @@
 """The private folder of one worker, through which voxels travel; removed by whoever is left.
 
-A lock in it tells that its owner lives. Process numbers would not do: they are given to others after a while.
+A lock in it tells that its owner lives.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import IO
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.service.locks import locked
 
 PREFIX = "medvlp-worker-"
 LOCK = "owner.lock"
@@ -43,7 +43,7 @@ class PrivateFolder:
                 f"The temporary folder {where} cannot be written: {error.strerror or error}.",
                 "Free some space there, or name another folder in TMPDIR (on Windows in TEMP), and start again.",
             ) from error
-        _locked(self._lock)
+        locked(self._lock)
 
     def remove(self) -> None:
         """Delete it and what it holds; nothing happens when it is gone already."""
@@ -63,24 +63,8 @@ def sweep(parent: Path) -> None:
             if hasattr(os, "getuid") and facts.st_uid != os.getuid():
                 continue
             with (folder / LOCK).open("ab") as lock:
-                orphaned = _locked(lock)
+                orphaned = locked(lock)
             if orphaned:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Take the lock of a file until it is closed; False when another owner has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

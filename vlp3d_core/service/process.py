@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.service.environment import environment_for_package
 from vlp3d_core.service.failure import missing
 from vlp3d_core.service.folder import PrivateFolder
 from vlp3d_core.service.protocol import MAX_ANSWER, Garbage, lines, pack, text_of, unpack
 
-ROOT = Path(__file__).parents[2]
-"""The folder that holds the package; the worker must find the same one."""
 MISSING = re.compile(r"No module named '?(\w+)")
 AGAIN = "Try again: it starts anew by itself. The details show its last words."
 SMALLER = "Try again with a smaller region of interest, or close other programs: it starts anew by itself."
@@ -67,7 +66,7 @@ class Process:
         self._folder = PrivateFolder()
         command = [python, "-m", "vlp3d_core.service.worker", "--folder", str(self.folder)]
         try:
-            self._child = launcher(command, _environment(environment))
+            self._child = launcher(command, environment_for_package(environment))
         except (OSError, ValueError) as error:
             self._folder.remove()
             reason = getattr(error, "strerror", None) or error
@@ -196,12 +195,6 @@ def _heard(line: bytes | None) -> dict[str, Any]:
     if text_of(message, "event") == "lost":
         raise Garbage("Only we say that.")
     return message
-
-
-def _environment(base: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the worker: this very package is found first, and nothing by chance in a working folder."""
-    paths = [str(ROOT), *(p for p in [base.get("PYTHONPATH")] if p)]
-    return {**base, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
 
 
 def _signal_name(number: int) -> str:
