@@ -122,7 +122,9 @@ def test_every_library_is_declared() -> None:
         "vlp3d_core.cli.main",
         "vlp3d_core.phantom",
         "vlp3d_core.model.registry",
+        "vlp3d_core.cli.jobs",
         "vlp3d_core.service.catalogue",
+        "vlp3d_core.service.jobs.supervisor",
         "vlp3d_core.service.worker",
     ],
 )
@@ -138,6 +140,8 @@ def test_light_imports_stay_light(module: str) -> None:
 PLAIN = [
     "vlp3d_core.errors",
     "vlp3d_core.service.client",
+    "vlp3d_core.service.jobs.book",
+    "vlp3d_core.service.jobs.export",
     "vlp3d_core.text.concepts",
     "vlp3d_core.volume.segmentation",
     "vlp3d_core.volume.volume",

@@ -32,6 +32,7 @@ COMMANDS = {
     "finetune": "fine-tune a model on own volumes and labels",
     "pretrain": "pretrain an encoder on own volumes and reports",
     "scaling": "train over parts of the data and sizes of the network, and fit how the error falls",
+    "jobs": "run trainings and evaluations on their own; watch, stop and resume them",
     "report": "write the report page of a training run",
     "phantom": "make procedural volumes with labels and reports, for tests and trials",
     "demo": "make a phantom, segment it, and show the result",

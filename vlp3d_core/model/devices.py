@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import torch
 
 from vlp3d_core.errors import UsageError
+from vlp3d_core.model.free_memory import free_memory
 
 CHOICES = ("auto", "cpu", "cuda", "mps")
-CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Device:
         """Memory that a run could take now."""
         if self.kind == "cuda":
             return int(torch.cuda.mem_get_info()[0])
-        return min(int(psutil.virtual_memory().available), _left_in_container(CGROUP))
+        return free_memory()
 
     def __str__(self) -> str:
         return f"{self.kind} ({str(self.dtype).removeprefix('torch.')})"
@@ -60,18 +58,3 @@ def _bfloat16(kind: str) -> bool:
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
-
-
-def _left_in_container(cgroup: Path) -> int:
-    """What a container (cgroup v2) may still take, which the machine's own figures do not know; very large outside one.
-
-    File cache counts as used there and is given back on demand, so it does not count here.
-    """
-    try:
-        limit = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-        rows = (line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
-        cache = next((int(row[1]) for row in rows if row[0] == "inactive_file"), 0)
-    except (OSError, ValueError):
-        return 1 << 62
-    return max(0, limit - used + cache)

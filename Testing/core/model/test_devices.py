@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vlp3d_core.errors import UsageError
-from vlp3d_core.model import devices
+from vlp3d_core.model import free_memory
 from vlp3d_core.model.devices import choose_device
 
 
@@ -46,7 +46,7 @@ def test_a_container_has_less_than_the_machine(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("700000\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
-    monkeypatch.setattr(devices, "CGROUP", tmp_path)
+    monkeypatch.setattr(free_memory, "CGROUP", tmp_path)
     assert choose_device("cpu").free_bytes() == 400_000
     (tmp_path / "memory.max").write_text("max\n")
     assert choose_device("cpu").free_bytes() > 400_000

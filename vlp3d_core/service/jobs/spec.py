@@ -26,7 +26,8 @@ class Resources:
 
     Attributes:
         gpus: 0 is the CPU; None a GPU where there is one.
-        memory_gb: free memory (10⁹ bytes) that the start waits for, of the GPU or of the computer; None: the target's own idea.
+        memory_gb: free memory (10⁹ bytes) that the start waits for, of the GPU or of the computer; None leaves it to
+            the target.
         stop_seconds: time to save after a request to stop.
     """
 
