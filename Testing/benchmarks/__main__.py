@@ -14,13 +14,14 @@ from pathlib import Path
 
 from Testing.benchmarks.bench_cold_start import cold_start
 from Testing.benchmarks.bench_find import find
+from Testing.benchmarks.bench_jobs import jobs_watch
 from Testing.benchmarks.bench_segment import SHAPE, memory, segment_vs_monai
 from Testing.benchmarks.bench_slicer import slicer_logic
 from Testing.benchmarks.bench_training import training
 from Testing.benchmarks.bench_worker import worker_overhead
 from Testing.benchmarks.table import Row, as_markdown, write_table
 
-NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic", "training")
+NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic", "training", "jobs")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -40,6 +41,7 @@ def main() -> int:
             "cold_start": lambda: cold_start(folder, say),
             "slicer_logic": lambda: slicer_logic(folder, say),
             "training": lambda: training(folder, (i, j, k), say),
+            "jobs": lambda: jobs_watch(folder, say),
             "worker": lambda: worker_overhead(folder, (i, j, k), say),
         }
 

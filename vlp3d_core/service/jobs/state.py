@@ -51,7 +51,7 @@ class State:
 
     state: str = "queued"
     note: str = ""
-    error: MedVLPError | None = None
+    error: MedVLPError | None = field(default=None, compare=False)  # an exception is equal to itself only
     owner: Owner | None = None
     command: Owner | None = None
     attempt: int = 1

@@ -146,6 +146,8 @@ class Watch:
         self.root, self._state_of = root, state_of
         self.jobs: dict[str, WatchedJob] = {}
         self._next = 0
+        self._date: int | None = None
+        self._listed = 0.0
 
     def refresh(self, seconds: float | None = None) -> set[str]:
         """Look for what has changed, with the time that there is; the next call goes on where this one stopped.
@@ -157,10 +159,7 @@ class Watch:
             ids of jobs that are new, have changed or are gone.
         """
         end = None if seconds is None else time.perf_counter() + seconds
-        there = {job.id: job for job in job_folders(self.root)}
-        changed = set(self.jobs) - set(there)
-        if there.keys() != self.jobs.keys():
-            self.jobs = {id: self.jobs.get(id) or WatchedJob(job, self._state_of) for id, job in there.items()}
+        changed = self._look_around()
         watched = list(self.jobs.values())
         first = self._next if self._next < len(watched) else 0
         for place in (*range(first, len(watched)), *range(first)):
@@ -170,6 +169,23 @@ class Watch:
             if watched[place].refresh():
                 changed.add(watched[place].job.id)
         return changed
+
+    def _look_around(self) -> set[str]:
+        """Take in new jobs; gives the ids of those that are gone. The folder's own date says whether to look."""
+        try:
+            date: int | None = os.stat(self.root).st_mtime_ns
+        except OSError:
+            date = None
+        # A folder that changed a moment ago may change again within the same tick of its clock.
+        if date is not None and date == self._date and time.monotonic() - self._listed > LOOK_AGAIN:
+            return set()
+        if date != self._date:
+            self._date, self._listed = date, time.monotonic()
+        there = {job.id: job for job in job_folders(self.root)}
+        gone = set(self.jobs) - set(there)
+        if there.keys() != self.jobs.keys():
+            self.jobs = {id: self.jobs.get(id) or WatchedJob(job, self._state_of) for id, job in there.items()}
+        return gone
 
 
 def _steps(run: Path) -> int | None:
