@@ -151,15 +151,18 @@ def test_from_the_spec_to_a_model_that_segments(home: Path, jobs: Jobs, vlp3d: V
 
 
 def test_a_full_disk(home: Path, jobs: Jobs, vlp3d: Vlp3d) -> None:
-    """No file of the job may be longer than 100 kB: the checkpoint does not fit, everything small does."""
+    """No file of the job may be longer than 30 kB: its result does not fit, everything small does."""
+    row = {"image": "0.nii.gz", "subject": "head-0", "split": "train", "report": "No nodule. " * 5000}
+    (home / "lang.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    (home / "texte.json").write_text(json.dumps({"kind": "caption", "manifest": "lang.jsonl"}), encoding="utf-8")
 
     def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
-    id = vlp3d("submit", spec_in(home, steps=4, validate_every=2), preexec_fn=small_files).stdout.strip()
+    id = vlp3d("submit", home / "texte.json", preexec_fn=small_files).stdout.strip()
     state = until(jobs, id, "failed", "done")
-    assert state.error is not None and "File too large" in state.error.cause
-    assert state.error.remedy
+    assert state.error is not None and "captioned.jsonl" in state.error.cause and "File too large" in state.error.cause
+    assert state.error.remedy == "Choose a folder that exists, is writable and has free space."
 
 
 def test_the_command_line_refuses_in_one_line(vlp3d: Vlp3d, tmp_path: Path) -> None:
