@@ -93,10 +93,10 @@ class WatchedJob:
             except MedVLPError as error:
                 self._spec_error = error
         changed = self._refresh_state()
-        if self._latest.refresh():
-            changed = True
-            self._steps = self._steps or _steps(self.job.run)
-        return changed
+        logged = self._latest.refresh()
+        if changed or (logged and self._steps is None):  # a job may be resumed with another number of them
+            self._steps = _steps(self.job.run)
+        return changed or logged
 
     def _refresh_state(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""A real fine-tuning as a job, by the command line: cancelled, resumed, exported, and its model segments a volume."""
+"""Real trainings as jobs, by the command line: cancelled, resumed, exported; a model that then segments a volume."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from Testing.core.service.jobs.conftest import posix, until
 from vlp3d_core import load_model, read_volume
 from vlp3d_core.phantom import make_phantom
 from vlp3d_core.service.jobs.book import Jobs
-from vlp3d_core.service.jobs.command import CHECKPOINT
+from vlp3d_core.service.jobs.command import CHECKPOINT, METRICS
+from vlp3d_core.train.importers.studies import make_studies
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.volume.write import write_segmentation
 from vlp3d_core.volume.write_image import write_volume
@@ -89,26 +90,33 @@ def vlp3d(jobs: Jobs) -> Vlp3d:
     return run
 
 
-def spec_in(home: Path, **overrides: Any) -> Path:
-    spec = {
-        "format": 1,
-        "kind": "finetune",
-        "name": "Mein Modell",
-        "manifest": "köpfe.jsonl",
-        "recipe": "rezept.yaml",
-        "overrides": overrides,
-        "resources": {"gpus": 0, "memory_gb": 0.1},
-    }
-    path = home / f"auftrag-{len(list(home.glob('auftrag-*')))}.json"
-    path.write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
-    return path
+PRETRAIN = {
+    "encoder_options": {"channels": [4, 8]},
+    "spacing": [25, 25, 25],
+    "patch": [16, 12, 16],
+    "batch": 4,
+    "warmup": 1,
+    "dimension": 8,
+    "precision": "32-true",
+    "steps": 1_000_000,
+    "validate_every": 1_000_000,
+}
 
 
-def test_from_the_spec_to_a_model_that_segments(home: Path, jobs: Jobs, vlp3d: Vlp3d, tmp_path: Path) -> None:
-    # Far more steps than it will ever make: it is cancelled. Then the spec is shortened, as steps may be.
-    id = vlp3d("submit", spec_in(home, steps=1_000_000)).stdout.strip()
+def test_cancelled_and_resumed(jobs: Jobs, vlp3d: Vlp3d, tmp_path: Path) -> None:
+    """A pretraining, which starts sooner than a fine-tuning. It would take days: it is cancelled, then shortened."""
+    make_studies(8, 1, tmp_path / "Studien", (25.0, 25.0, 25.0))
+    manifest = tmp_path / "Studien" / "manifest.jsonl"
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["split"] = "train" if number < 6 else "validation"
+    manifest.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    spec = {"kind": "pretrain", "method": "gtgm", "manifest": "Studien/manifest.jsonl", "overrides": PRETRAIN}
+    (tmp_path / "auftrag.json").write_text(json.dumps({**spec, "resources": {"gpus": 0, "memory_gb": 0.1}}))
+
+    id = vlp3d("submit", tmp_path / "auftrag.json").stdout.strip()
     until(jobs, id, "running")
-    log = jobs.find(id).path / "run" / "csv" / "metrics.csv"
+    log = jobs.find(id).path / METRICS
     grown = eventually(lambda: log.is_file() and len(log.read_text().splitlines()) > 1, PATIENCE)
     assert grown, vlp3d("log", id).stdout
     shown = json.loads(vlp3d("show", id, "--json").stdout)
@@ -116,15 +124,15 @@ def test_from_the_spec_to_a_model_that_segments(home: Path, jobs: Jobs, vlp3d: V
     assert wanted <= shown.keys() and shown["state"] == "running" and shown["steps"] == 1_000_000
     assert shown["step"] >= 0 and "loss" in shown["metrics"] and shown["folder"] == str(jobs.root / id)
     assert [job["id"] for job in json.loads(vlp3d("list", "--json").stdout)["jobs"]] == [id]
-    assert "saves" in vlp3d("cancel", "1").stdout
+    assert "asked to save and stop" in vlp3d("cancel", "1").stdout
     assert vlp3d("watch", id, check=False).returncode == 1
     state = jobs.find(id).state()
     assert state.state == "cancelled" and "is saved" in state.note
     assert (jobs.root / id / CHECKPOINT).is_file()
-    step = int(state.note.split("step ")[1].split()[0])
 
+    steps = int(state.note.split("step ")[1].split()[0]) + 3
     spec = json.loads((jobs.root / id / "spec.json").read_text(encoding="utf-8"))
-    spec["overrides"] = [f"steps={step + 5}", f"validate_every={step + 5}"]
+    spec["overrides"] = [text for text in spec["overrides"] if "steps=" not in text] + [f"steps={steps}"]
     (jobs.root / id / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     vlp3d("resume", id)
     assert vlp3d("watch", id, check=False).returncode == 0, vlp3d("log", id).stdout
@@ -132,22 +140,36 @@ def test_from_the_spec_to_a_model_that_segments(home: Path, jobs: Jobs, vlp3d: V
     assert "Attempt 2 on cpu" in said and "--resume" in said
     states = [name for name, _ in jobs.find(id).state().changes]
     assert states == ["queued", "running", "finishing", "cancelled", "queued", "running", "finishing", "done"]
-    assert jobs.show(id).metrics.keys() >= {"loss", "val_dice"}
     refused = vlp3d("resume", id, check=False)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1) and f"{id} is done" in refused.stderr
-
     vlp3d("export", id, "-o", tmp_path / "ergebnis.zip")
     names = zipfile.ZipFile(tmp_path / "ergebnis.zip").namelist()
-    assert {"bundle/bundle.json", "bundle/weights.safetensors", "report.html", "metrics.csv", "spec.json"} <= {*names}
+    assert {"pretrained.json", "pretrained.safetensors", "report.html", "metrics.csv", "spec.json"} <= {*names}
     assert not any("cache" in name or name.endswith(".ckpt") for name in names)
+    vlp3d("remove", id)
+    assert jobs.list() == []
+
+
+def test_from_the_spec_to_a_model_that_segments(home: Path, jobs: Jobs, vlp3d: Vlp3d, tmp_path: Path) -> None:
+    spec = {
+        "format": 1,
+        "kind": "finetune",
+        "name": "Mein Modell",
+        "manifest": "köpfe.jsonl",
+        "recipe": "rezept.yaml",
+        "overrides": {"steps": 6, "validate_every": 3},
+        "resources": {"gpus": 0, "memory_gb": 0.1},
+    }
+    (home / "auftrag.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
+    id = vlp3d("submit", home / "auftrag.json").stdout.strip()
+    assert vlp3d("watch", id, check=False).returncode == 0, vlp3d("log", id).stdout
+    assert jobs.show(id).metrics.keys() >= {"loss", "val_dice"}
     vlp3d("export", id, "-o", tmp_path / "ergebnis")
     volume = read_volume(home / "2.nii.gz")
     found = load_model(tmp_path / "ergebnis" / "bundle", "cpu").segment(volume)
     assert found.labels.shape == volume.shape
     assert {segment.concept for segment in found.segments} == set(RECIPE["concepts"])
     assert vlp3d("export", id, "-o", tmp_path / "ergebnis", check=False).returncode == 2
-    vlp3d("remove", id)
-    assert jobs.list() == []
 
 
 def test_a_full_disk(home: Path, jobs: Jobs, vlp3d: Vlp3d) -> None:
