@@ -15,10 +15,11 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 if not (Path(__file__).parent / "vlp3d_core").is_dir():
-    # In the source tree the engine lies one folder up; where the extension is installed, beside this file.
+    # In the source tree the engine and MedVLPLib lie one folder up; where the extension is installed, beside this file.
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from MedVLPSegmentLib import Dependencies, Samples
+from MedVLPLib import Dependencies
+from MedVLPSegmentLib import Samples
 from MedVLPSegmentLib.Logic import SegmentLogic
 from MedVLPSegmentLib.SelfTest import MedVLPSegmentTest
 from vlp3d_core.service.client import Worker
@@ -114,7 +115,8 @@ class MedVLPSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReload(self):
         """Reload the module's own parts, too."""
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("MedVLPSegmentLib", "vlp3d_core")]:
+        own = ("MedVLPSegmentLib", "MedVLPLib", "vlp3d_core")
+        for name in [name for name in sys.modules if name.partition(".")[0] in own]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.RunBar import sizeText
-from MedVLPSegmentLib.Texts import _
 
 LINES = 500
 """Kept in the log."""

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.BatchInputs import Scan, findScans
 from MedVLPSegmentLib.BatchRecord import ENDING, Record, earlierRecord, writeRecords
-from MedVLPSegmentLib.Texts import _
 from vlp3d_core.errors import Cancelled, MedVLPError, UsageError
 from vlp3d_core.service.client import Worker
 from vlp3d_core.volume.segmentation import Segmentation

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 IMAGES = (".nii", ".nii.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")

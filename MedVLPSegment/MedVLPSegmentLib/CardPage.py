@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.text.concepts import concepts
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.text.concepts import concepts
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from MedVLPSegmentLib.Matrices import ijkToParent
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Matrices import ijkToParent
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.volume.volume import Source
 

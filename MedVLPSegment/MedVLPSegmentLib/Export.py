@@ -11,11 +11,11 @@ from typing import Any
 
 import slicer
 
+from MedVLPLib.Flatten import flatten, referenceVolume
+from MedVLPLib.Labelmaps import SURFACE
+from MedVLPLib.Matrices import parentToWorld, toVtk
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.DicomSource import dicomSource
-from MedVLPSegmentLib.Flatten import flatten, referenceVolume
-from MedVLPSegmentLib.Labelmaps import SURFACE
-from MedVLPSegmentLib.Matrices import parentToWorld, toVtk
-from MedVLPSegmentLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 

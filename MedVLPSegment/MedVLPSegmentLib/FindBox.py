@@ -8,9 +8,9 @@ from typing import Any
 
 import qt
 
+from MedVLPLib.Tell import tell
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.ResultList import colorIcon, volumeText
-from MedVLPSegmentLib.Tell import tell
-from MedVLPSegmentLib.Texts import _
 from vlp3d_core.text.concepts import concepts
 
 NAME, SCORE, VOLUME = range(3)

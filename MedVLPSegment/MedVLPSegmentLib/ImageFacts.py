@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from MedVLPSegmentLib.Modality import modalityOf
+from MedVLPLib.Modality import modalityOf
 
 
 class ImageFacts:

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import slicer
 
+from MedVLPLib.Matrices import ijkToWorld
+from MedVLPLib.Texts import _
+from MedVLPLib.Volumes import checkVolumeNode, contentKey, volumeFromNode
 from MedVLPSegmentLib import Regions
-from MedVLPSegmentLib.Matrices import ijkToWorld
 from MedVLPSegmentLib.Rois import boxFromRoi, roiNote
 from MedVLPSegmentLib.Run import Run
 from MedVLPSegmentLib.Runs import Runs, cancelled
 from MedVLPSegmentLib.SceneWatch import SceneWatch
 from MedVLPSegmentLib.Segments import AddedSegments, addSegmentation
-from MedVLPSegmentLib.Texts import _
-from MedVLPSegmentLib.Volumes import checkVolumeNode, contentKey, volumeFromNode
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.service.client import Worker
 from vlp3d_core.volume.segmentation import Segmentation

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from MedVLPLib.Tell import tell
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.CardPage import cardPage
 from MedVLPSegmentLib.Choice import Choice, chooseModel, judge
-from MedVLPSegmentLib.Tell import tell
-from MedVLPSegmentLib.Texts import _
 
 
 class ModelChoice:

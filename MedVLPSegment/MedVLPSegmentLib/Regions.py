@@ -9,8 +9,10 @@ import numpy as np
 import slicer
 from numpy.typing import NDArray
 
-from MedVLPSegmentLib.Labelmaps import orientedLabelmap
-from MedVLPSegmentLib.Matrices import ijkToParent, ijkToWorld
+from MedVLPLib.Labelmaps import orientedLabelmap
+from MedVLPLib.Matrices import ijkToParent, ijkToWorld
+from MedVLPLib.Tags import RESULTS
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.Results import resultsOf
 from MedVLPSegmentLib.Segments import (
     AddedSegments,
@@ -20,8 +22,6 @@ from MedVLPSegmentLib.Segments import (
     removeSegmentation,
     writeSegment,
 )
-from MedVLPSegmentLib.Tags import RESULTS
-from MedVLPSegmentLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.segmentation import Segment

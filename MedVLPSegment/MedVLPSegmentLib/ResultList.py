@@ -9,8 +9,8 @@ from typing import Any
 import qt
 import slicer
 
-from MedVLPSegmentLib.Tell import tell
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Tell import tell
+from MedVLPLib.Texts import _
 
 EYE, NAME, SCORE, VOLUME, JUMP = range(5)
 

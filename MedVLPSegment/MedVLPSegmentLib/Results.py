@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from MedVLPSegmentLib.Labelmaps import labelArray, layersOf
-from MedVLPSegmentLib.Matrices import parentToWorld
-from MedVLPSegmentLib.Tags import CONCEPT, MODEL, RESULTS, SCORE, VOLUME_ML, readNotFound, readNumber, readTag
+from MedVLPLib.Labelmaps import labelArray, layersOf
+from MedVLPLib.Matrices import parentToWorld
+from MedVLPLib.Tags import CONCEPT, MODEL, RESULTS, SCORE, VOLUME_ML, readNotFound, readNumber, readTag
 
 
 @dataclass(frozen=True)

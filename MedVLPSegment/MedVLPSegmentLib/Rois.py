@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from MedVLPSegmentLib.Matrices import parentToWorld, toNumpy
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Matrices import parentToWorld, toNumpy
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 Box = tuple[float, float, float, float, float, float]

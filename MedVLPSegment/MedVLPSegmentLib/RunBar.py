@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from MedVLPSegmentLib.Tell import tell
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Tell import tell
+from MedVLPLib.Texts import _
 
 DOUBLE_CLICK = 0.4
 """Seconds after a start in which a click is the second half of a double click, not a wish to cancel."""

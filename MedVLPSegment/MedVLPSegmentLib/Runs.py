@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.Run import Run
-from MedVLPSegmentLib.Texts import _
 from vlp3d_core.errors import Cancelled, MedVLPError
 
 

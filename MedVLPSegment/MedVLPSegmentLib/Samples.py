@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 
 CATEGORY = "MedVLP"
 WINDOW, LEVEL = 400.0, 40.0

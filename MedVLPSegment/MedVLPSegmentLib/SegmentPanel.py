@@ -8,12 +8,14 @@ from typing import Any
 
 import qt
 
+from MedVLPLib.DependencyBox import DependencyBox
+from MedVLPLib.Guard import errorsShown, guard
+from MedVLPLib.Texts import _
+from MedVLPLib.Volumes import checkVolumeNode
 from MedVLPSegmentLib.AdvancedBox import AdvancedBox
 from MedVLPSegmentLib.Cards import readCards
-from MedVLPSegmentLib.DependencyBox import DependencyBox
 from MedVLPSegmentLib.Estimate import Estimate
 from MedVLPSegmentLib.FindBox import FindBox
-from MedVLPSegmentLib.Guard import errorsShown, guard
 from MedVLPSegmentLib.ImageFacts import ImageFacts
 from MedVLPSegmentLib.ModelChoice import ModelChoice
 from MedVLPSegmentLib.Parameters import ALL, Parameters, chosenStructures
@@ -22,8 +24,6 @@ from MedVLPSegmentLib.Results import resultRows
 from MedVLPSegmentLib.RunBar import RunBar
 from MedVLPSegmentLib.Saving import Saving
 from MedVLPSegmentLib.StructureTree import StructureTree
-from MedVLPSegmentLib.Texts import _
-from MedVLPSegmentLib.Volumes import checkVolumeNode
 from MedVLPSegmentLib.WorkerTimer import WorkerTimer
 from vlp3d_core.errors import MedVLPError
 

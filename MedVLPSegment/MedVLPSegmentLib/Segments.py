@@ -14,10 +14,10 @@ import numpy as np
 import slicer
 from numpy.typing import NDArray
 
-from MedVLPSegmentLib import Tags
-from MedVLPSegmentLib.Labelmaps import BINARY, orientedLabelmap
-from MedVLPSegmentLib.Matrices import ijkToParent, ijkToWorld, parentToWorld
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib import Tags
+from MedVLPLib.Labelmaps import BINARY, orientedLabelmap
+from MedVLPLib.Matrices import ijkToParent, ijkToWorld, parentToWorld
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.volume.segmentation import Segment, Segmentation
 

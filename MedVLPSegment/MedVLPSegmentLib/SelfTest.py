@@ -5,7 +5,8 @@ import time
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
-from MedVLPSegmentLib import Dependencies, Samples
+from MedVLPLib import Dependencies
+from MedVLPSegmentLib import Samples
 
 PATIENCE = 600
 """Seconds until a run is taken for lost; a slow computer loads the model from a slow disk."""

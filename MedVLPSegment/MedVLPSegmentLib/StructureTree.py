@@ -8,7 +8,7 @@ from typing import Any
 import qt
 import slicer
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.text.concepts import concepts, groups
 
 FAVOURITES = "MedVLPSegment/FavouriteStructures"

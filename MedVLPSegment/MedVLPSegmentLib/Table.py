@@ -9,9 +9,9 @@ from typing import Any
 
 import vtk
 
+from MedVLPLib.Texts import _
 from MedVLPSegmentLib.Results import ResultRow, resultRows
 from MedVLPSegmentLib.Segments import AddedSegments, placeBeside
-from MedVLPSegmentLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 COLUMNS: tuple[tuple[str, type[vtk.vtkAbstractArray], str], ...] = (

@@ -34,8 +34,8 @@ def slicer_logic(folder: Path, say: Callable[[str], None]) -> list[Row]:
 
 
 def _into_the_scene(scene: Any, say: Callable[[str], None]) -> list[Row]:
+    from MedVLPLib.Volumes import volumeFromNode
     from MedVLPSegmentLib.Segments import addSegmentation, createSurfaces
-    from MedVLPSegmentLib.Volumes import volumeFromNode
     from Testing.slicer.results import segmentation_of
     from vlp3d_core.text.concepts import concepts
 

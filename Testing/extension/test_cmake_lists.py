@@ -62,6 +62,23 @@ def test_every_module_is_built() -> None:
     }
 
 
+def test_what_the_modules_share_is_installed_with_the_engine() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert re.search(r"file\(GLOB MedVLP_SHARED_SCRIPTS[^)]*\n  MedVLPLib/\*\.py\n", text)
+    assert '"${MedVLP_ENGINE_SCRIPTS};${MedVLP_SHARED_SCRIPTS}"' in text
+    assert all(path.parent.name == "MedVLPLib" for path in (ROOT / "MedVLPLib").rglob("*.py")), "a folder in it"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_share_by_the_shared_folder_alone(module: str) -> None:
+    """Neither a module nor what they share imports another module's parts."""
+    others = {f"{name}Lib" for name in MODULES if name != module}
+    for path in (ROOT / module).rglob("*.py"):
+        assert not others & set(re.findall(r"\bMedVLP\w+Lib\b", path.read_text(encoding="utf-8"))), path
+    for path in (ROOT / "MedVLPLib").glob("*.py"):
+        assert f"{module}Lib" not in path.read_text(encoding="utf-8"), path
+
+
 def test_the_engine_is_installed_by_its_own_patterns() -> None:
     """Slicer gets of the engine what a wheel gets."""
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from MedVLPSegmentLib import Dependencies
+from MedVLPLib import Dependencies
 from vlp3d_core.errors import MedVLPError
 
 ROOT = Path(__file__).parents[2]
@@ -86,8 +86,8 @@ def test_asking_imports_nothing_heavy() -> None:
     import subprocess
 
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'MedVLPSegment')!r})\n"
-        "from MedVLPSegmentLib import Dependencies\n"
+        "import sys\n"
+        "from MedVLPLib import Dependencies\n"
         "Dependencies.missing(), Dependencies.summary(), Dependencies.pythonExecutable()\n"
         "print(*({'torch', 'monai', 'transformers', 'matplotlib', 'slicer'} & set(sys.modules)))\n"
     )

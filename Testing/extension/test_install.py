@@ -74,6 +74,12 @@ def test_the_whole_engine_is_installed(tree: Tree) -> None:
         assert there == {p.relative_to(folder).as_posix() for p in (folder / "vlp3d_core").rglob("*") if p.is_file()}
 
 
+def test_what_the_modules_share_is_installed(tree: Tree) -> None:
+    there = {path.name for path in (ROOT / "MedVLPLib").glob("*.py")}
+    for folder in (tree.built, tree.installed):
+        assert there == {path.name for path in (folder / "MedVLPLib").glob("*.py")}
+
+
 def test_weights_arrive_unchanged(tree: Tree) -> None:
     weights = sorted((ROOT / "vlp3d_core" / "bundles").rglob("*.safetensors"))
     assert weights
@@ -123,7 +129,7 @@ import importlib.abc
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        ours = top in ("vlp3d_core", "MedVLPSegmentLib")
+        ours = top in ("vlp3d_core", "MedVLPLib", "MedVLPSegmentLib")
         if ours or top in {FRESH!r} or top in sys.stdlib_module_names or top.startswith("_"):
             return None
         raise ModuleNotFoundError("not in a fresh Slicer: " + name, name=name)
@@ -140,7 +146,8 @@ def test_the_panel_can_open_before_anything_is_installed(tree: Tree) -> None:
         "from vlp3d_core.service.client import Worker\n"
         "from vlp3d_core.text.concepts import concepts\n"
         "from vlp3d_core.volume.segmentation import Segmentation\n"
-        "from MedVLPSegmentLib import Dependencies, Logic, Samples, Segments, Table, Volumes\n"
+        "from MedVLPLib import Dependencies, Volumes\n"
+        "from MedVLPSegmentLib import Logic, Samples, Segments, Table\n"
         "from vlp3d_core.phantom import make_phantom\n"
         "assert len(concepts()) > 500\n"
         "assert 'torch' not in sys.modules and 'rapidfuzz' not in sys.modules\n"

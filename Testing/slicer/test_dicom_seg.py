@@ -13,9 +13,9 @@ import vtk
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MedVLPLib.Volumes import volumeFromNode  # noqa: E402
 from MedVLPSegmentLib.Export import exportSegmentation  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
-from MedVLPSegmentLib.Volumes import volumeFromNode  # noqa: E402
 from Testing.slicer.look import volume_voxels  # noqa: E402
 from Testing.slicer.results import segmentation_of  # noqa: E402
 from vlp3d_core.errors import MedVLPError  # noqa: E402

@@ -15,10 +15,10 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MedVLPLib.Flatten import flatten  # noqa: E402
+from MedVLPLib.Volumes import volumeFromNode  # noqa: E402
 from MedVLPSegmentLib.Export import exportSegmentation, exportSurfaces  # noqa: E402
-from MedVLPSegmentLib.Flatten import flatten  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
-from MedVLPSegmentLib.Volumes import volumeFromNode  # noqa: E402
 from Testing.slicer.look import BINARY, in_order, moved, segment_ids, tag, volume_voxels, world_voxels  # noqa: E402
 from Testing.slicer.results import NAMES, segmentation_of, two_boxes  # noqa: E402
 from vlp3d_core.errors import MedVLPError, UsageError  # noqa: E402

@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MedVLPLib.Volumes import volumeFromNode  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
-from MedVLPSegmentLib.Volumes import volumeFromNode  # noqa: E402
 from Testing.slicer.look import volume_voxels, world_voxels  # noqa: E402
 from Testing.slicer.results import segmentation_of  # noqa: E402
 

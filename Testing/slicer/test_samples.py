@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import slicer
 
+from MedVLPLib.Volumes import volumeFromNode
 from MedVLPSegmentLib import Samples
-from MedVLPSegmentLib.Volumes import volumeFromNode
 from vlp3d_core.phantom import make_phantom
 
 

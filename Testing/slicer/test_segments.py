@@ -11,9 +11,9 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MedVLPLib.Volumes import volumeFromNode  # noqa: E402
 from MedVLPSegmentLib.Results import resultRows, resultsOf  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
-from MedVLPSegmentLib.Volumes import volumeFromNode  # noqa: E402
 from Testing.slicer.look import BINARY, segment_ids, tag, volume_voxels, world_voxels  # noqa: E402
 from Testing.slicer.results import NAMES, segmentation_of, two_boxes  # noqa: E402
 from vlp3d_core.errors import MedVLPError  # noqa: E402

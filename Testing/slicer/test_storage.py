@@ -11,10 +11,10 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MedVLPLib.Volumes import volumeFromNode  # noqa: E402
 from MedVLPSegmentLib.Results import resultRows, resultsOf  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
 from MedVLPSegmentLib.Table import volumeTable  # noqa: E402
-from MedVLPSegmentLib.Volumes import volumeFromNode  # noqa: E402
 from Testing.slicer.look import segment_ids, tag, volume_voxels, world_voxels  # noqa: E402
 from Testing.slicer.results import NAMES, segmentation_of, two_boxes  # noqa: E402
 

@@ -13,9 +13,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MedVLPLib.Volumes import volumeFromNode  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
 from MedVLPSegmentLib.Table import volumeTable, writeCsv  # noqa: E402
-from MedVLPSegmentLib.Volumes import volumeFromNode  # noqa: E402
 from Testing.slicer.look import BINARY  # noqa: E402
 from Testing.slicer.results import NAMES, segmentation_of, two_boxes  # noqa: E402
 from vlp3d_core.errors import MedVLPError  # noqa: E402

@@ -10,7 +10,8 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from MedVLPSegmentLib.Volumes import boxFromRoi, checkVolumeNode, contentKey, volumeFromNode  # noqa: E402
+from MedVLPLib.Volumes import checkVolumeNode, contentKey, volumeFromNode  # noqa: E402
+from MedVLPSegmentLib.Rois import boxFromRoi  # noqa: E402
 from Testing.slicer.look import volume_voxels  # noqa: E402
 from vlp3d_core.errors import MedVLPError  # noqa: E402
 

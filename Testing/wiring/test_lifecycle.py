@@ -100,7 +100,7 @@ def test_stopping_the_worker_fails_nothing(plain_host: Any) -> None:
 
 def test_missing_packages_are_named_with_their_size(host: Any, monkeypatch: Any, add_head: Make) -> None:
     widget = host.open()
-    from MedVLPSegmentLib import Dependencies
+    from MedVLPLib import Dependencies
 
     monkeypatch.setattr(Dependencies, "TORCH", "torch>=999")
     add_head(host)

@@ -49,8 +49,8 @@ def main() -> None:
 
 def segment(volumeNode: Any) -> Any:
     """The segmentation node of a volume, made as the panel makes it: the model runs in a worker process."""
+    from MedVLPLib.Volumes import volumeFromNode
     from MedVLPSegmentLib.Segments import addSegmentation
-    from MedVLPSegmentLib.Volumes import volumeFromNode
     from vlp3d_core.service.client import Worker
 
     worker = Worker()

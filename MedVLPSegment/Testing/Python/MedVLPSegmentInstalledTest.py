@@ -35,7 +35,7 @@ class MedVLPSegmentInstalledTest(unittest.TestCase):
             assert weights.stat().st_size == card["weights"]["bytes"], str(weights)
 
     def test_requirementsAreFound(self):
-        from MedVLPSegmentLib import Dependencies
+        from MedVLPLib import Dependencies
 
         assert "monai" in " ".join(Dependencies.requirements())
         assert all(item.why for item in Dependencies.missing())

@@ -240,7 +240,7 @@ def running(folder: Path, worker: Callable[..., Any] | None = None) -> Iterator[
 
 
 def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] in ("MedVLPSegment", "MedVLPSegmentLib", "vlp3d_core")
+    return name.partition(".")[0] in ("MedVLPSegment", "MedVLPSegmentLib", "MedVLPLib", "vlp3d_core")
 
 
 def _is_engine(name: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import vtk
 from numpy.typing import NDArray
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 TORCH = "torch>=2.8"
@@ -122,14 +122,14 @@ def pythonExecutable() -> str:
 
 def requirements() -> list[str]:
     """The lines of Resources/requirements.txt, torch excluded: "monai>=1.5", …"""
-    here = Path(__file__).resolve()
-    # Beside the module where the extension is installed or built; one folder up in the source tree.
-    for folder in here.parents[1:3]:
-        path = folder / "Resources" / "requirements.txt"
-        if path.is_file():
-            lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-            return [line for line in lines if line and not line.startswith("#")]
-    raise MedVLPError(_("The extension's list of requirements is missing."), _("Install the extension again."))
+    path = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise MedVLPError(
+            _("The extension's list of requirements is missing."), _("Install the extension again.")
+        ) from error
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _explanations() -> dict[str, tuple[str, int]]:

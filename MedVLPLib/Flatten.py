@@ -9,10 +9,10 @@ import slicer
 import vtk
 from numpy.typing import NDArray
 
-from MedVLPSegmentLib.Labelmaps import BINARY, labelArray, layersOf
-from MedVLPSegmentLib.Matrices import ijkToParent, parentToWorld, toVtk
-from MedVLPSegmentLib.Tags import CONCEPT, MODEL, QUERY, SCORE, readNotFound, readNumber, readTag
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Labelmaps import BINARY, labelArray, layersOf
+from MedVLPLib.Matrices import ijkToParent, parentToWorld, toVtk
+from MedVLPLib.Tags import CONCEPT, MODEL, QUERY, SCORE, readNotFound, readNumber, readTag
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.segmentation import Code, Segment, Segmentation

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import slicer
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 

@@ -10,7 +10,7 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from MedVLPSegmentLib.Matrices import toNumpy, toVtk
+from MedVLPLib.Matrices import toNumpy, toVtk
 
 BINARY = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 SURFACE = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()

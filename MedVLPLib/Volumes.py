@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
-from MedVLPSegmentLib.Matrices import ijkToParent, ijkToWorld, parentToWorld
-from MedVLPSegmentLib.Modality import modalityOf
-from MedVLPSegmentLib.Rois import boxFromRoi
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Matrices import ijkToParent, ijkToWorld, parentToWorld
+from MedVLPLib.Modality import modalityOf
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.volume.volume import Source, Volume
-
-__all__ = ["boxFromRoi", "checkVolumeNode", "contentKey", "volumeFromNode"]
 
 
 def volumeFromNode(node: Any) -> Volume:

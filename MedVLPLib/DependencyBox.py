@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from MedVLPSegmentLib import Dependencies
-from MedVLPSegmentLib.Guard import guard
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib import Dependencies
+from MedVLPLib.Guard import guard
+from MedVLPLib.Texts import _
 
 
 class DependencyBox:

@@ -1,0 +1,1 @@
+"""What both modules use: texts and errors in a panel, what is missing, nodes as volumes and labels."""
