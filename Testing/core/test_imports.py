@@ -123,8 +123,10 @@ def test_every_library_is_declared() -> None:
         "vlp3d_core.phantom",
         "vlp3d_core.model.registry",
         "vlp3d_core.cli.jobs",
+        "vlp3d_core.cli.trial",
         "vlp3d_core.service.catalogue",
         "vlp3d_core.service.jobs.supervisor",
+        "vlp3d_core.train.plan_early",
         "vlp3d_core.service.worker",
     ],
 )

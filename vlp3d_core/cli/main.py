@@ -33,6 +33,7 @@ COMMANDS = {
     "pretrain": "pretrain an encoder on own volumes and reports",
     "scaling": "train over parts of the data and sizes of the network, and fit how the error falls",
     "jobs": "run trainings and evaluations on their own; watch, stop and resume them",
+    "trial": "make a job's first steps; say what the whole run needs",
     "report": "write the report page of a training run",
     "phantom": "make procedural volumes with labels and reports, for tests and trials",
     "demo": "make a phantom, segment it, and show the result",

@@ -22,22 +22,17 @@ from vlp3d_core.train.cases import fraction
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.init_settings import init_settings
 from vlp3d_core.train.manifest import write_manifest
-from vlp3d_core.train.plan import PERCENTILES, Budget, Plan, by, plan
+from vlp3d_core.train.plan import Budget, Plan, by, plan
 from vlp3d_core.train.plan_cases import Chosen, choose, few, only, structures_in
+from vlp3d_core.train.plan_early import MODALITIES, checked_early, template_of
 from vlp3d_core.train.processes import leads
 from vlp3d_core.train.run_folder import SETTINGS
-from vlp3d_core.train.settings import RECIPES, changes, checked, recipe_values, require
+from vlp3d_core.train.settings import changes, checked
 from vlp3d_core.train.slurm import restarted
 from vlp3d_core.train.trainer import LAST
 from vlp3d_core.volume.normalise import Normalisation
 
 RECIPE, MANIFEST = "recipe.yaml", "manifest.jsonl"
-MODALITIES = ("CT", *PERCENTILES)
-STAND_IN = {
-    **{"name": "x", "modality": "CT", "concepts": ["liver"], "spacing": [1.0, 1.0, 1.0], "patch": [32, 32, 32]},
-    "normalisation": {"kind": "percentile", "low": 0, "high": 100},
-}
-"""For what is not planned yet, so that the words of a command are checked before volumes are read."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +77,9 @@ def plan_run(
         if not ((out / LAST).is_file() and (out / SETTINGS).is_file()):
             raise MedVLPError(f"There is no checkpoint to resume in {out}.", "Start the run without --resume.")
         return Planned(out / SETTINGS, own if own.is_file() else manifest)
-    template, path = recipe_values(RECIPES / f"segment-{size}.yaml")
-    budget, given = Budget(**template.pop("plan")), changes(words)
-    early = _checked_early({**template, **given}, path)
+    template, budget, path = template_of(size)
+    given = changes(words)
+    early = checked_early({**template, **given}, path)
     wanted = early.concepts if "concepts" in given else ()
     chosen = choose(manifest, given.get("modality", ""), wanted)
     settings, notes = _settings(chosen, early, template, budget, given, init, out, progress)
@@ -150,19 +145,6 @@ def _about(planned: Plan, out: Path, volumes: int) -> dict[str, Any]:
         "licence": "not stated",
         "limits": [f"Planned and trained on {volumes} volumes, at {by(spacing)} mm; nobody has described them."],
     }
-
-
-def _checked_early(values: Mapping[str, Any], path: Path) -> FinetuneConfig:
-    """The given settings beside stand-ins; raises UsageError for one that makes no sense."""
-    if values.get("task", "segmentation") != "segmentation":
-        raise UsageError(f"A run with task={values['task']} cannot be planned.", "Name a recipe.")
-    # Whether these name structures of the model is known later.
-    config = checked(
-        FinetuneConfig, {**STAND_IN, **{k: v for k, v in values.items() if k not in ("anchors", "postprocess")}}, path
-    )
-    require(config.modality in MODALITIES, "modality", f"must be one of {', '.join(MODALITIES)}")
-    Normalisation.from_json(config.normalisation)
-    return config
 
 
 def _stride(settings: Mapping[str, Any]) -> int:

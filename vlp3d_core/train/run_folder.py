@@ -22,7 +22,9 @@ from vlp3d_core.train.stop import stop_on_signals
 from vlp3d_core.train.trainer import BEST, LAST, Extras, make_trainer
 
 SETTINGS = "config.json"
-FREE = ("steps", "validate_every", "workers", "precision", "activation_checkpointing", "checkpoint_minutes")
+FREE = (
+    "steps", "validate_every", "log_every", "workers", "precision", "activation_checkpointing", "checkpoint_minutes",
+)  # fmt: skip
 """Settings that may change when a run is resumed; with any other one changed it would be another run."""
 
 

@@ -34,6 +34,7 @@ class RunSettings:
             faster) and "32-true" elsewhere (emulated bfloat16 is a hundred times slower).
         activation_checkpointing: forget what the encoder's stages computed and compute it again for the gradient: about
             a third more time for a fraction of the memory.
+        log_every: steps between two rows of the metrics; a validation has a row of its own.
         checkpoint_minutes: write a checkpoint that often, besides those at each validation; 0 leaves it at those.
         devices, nodes: processes on each computer (one a GPU), and computers. A batch is that of one process: two
             processes with a batch of 8 train as one with 16 would.
@@ -51,6 +52,7 @@ class RunSettings:
     batch: int = 4
     steps: int = 1000
     validate_every: int = 250
+    log_every: int = 20
     accumulate: int = 1
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -68,7 +70,17 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that makes no sense."""
-        for name in ("batch", "steps", "validate_every", "accumulate", "learning_rate", "devices", "nodes"):
+        above_zero = (
+            "batch",
+            "steps",
+            "validate_every",
+            "log_every",
+            "accumulate",
+            "learning_rate",
+            "devices",
+            "nodes",
+        )
+        for name in above_zero:
             require(getattr(self, name) > 0, name, "must be above 0")
         for name in ("weight_decay", "warmup", "clip_norm", "ema", "checkpoint_minutes", "workers", "seed"):
             require(getattr(self, name) >= 0, name, "must not be negative")

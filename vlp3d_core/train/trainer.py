@@ -86,7 +86,7 @@ def make_trainer(
         callbacks=callbacks,
         plugins=[WholeCheckpoints(), SyncedNorms(), *([environment] if environment else [])],
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), _csv_logger(out, resume and leads(config))],
-        log_every_n_steps=min(20, every),
+        log_every_n_steps=min(config.log_every, every),
         enable_model_summary=False,
         enable_progress_bar=False,  # Lightning's bar writes to standard output
     )

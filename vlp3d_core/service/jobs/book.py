@@ -15,6 +15,7 @@ from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.service.jobs.folder import CANCEL, JobFolder, create, find
 from vlp3d_core.service.jobs.local import LocalTarget
 from vlp3d_core.service.jobs.owner import Owner
+from vlp3d_core.service.jobs.settings import settings_of
 from vlp3d_core.service.jobs.spec import JobSpec
 from vlp3d_core.service.jobs.state import State, now, read_state
 from vlp3d_core.service.jobs.target import Target
@@ -162,12 +163,6 @@ def check(spec: JobSpec) -> None:
     if spec.kind not in ("pretrain", "finetune"):
         return
     try:
-        # Light as they are, these need yaml, which a host may not have: then the command itself finds out.
-        from vlp3d_core.train.pretrain_config import load_pretrain_config
-        from vlp3d_core.train.tasks import load_task
-    except ImportError:
+        settings_of(spec)
+    except ImportError:  # they need yaml, which a host may not have: then the command itself finds out
         return
-    if spec.kind == "pretrain":
-        load_pretrain_config(spec.method, spec.recipe or "small", spec.overrides)
-    else:
-        load_task(spec.recipe, spec.overrides)
