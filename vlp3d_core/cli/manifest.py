@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,8 @@ def _check(args: argparse.Namespace) -> int:
         cases, remarks = inspect_manifest(args.manifest, progress)
     errors = sum(r.level == "error" for r in remarks)
     if args.json:
-        print_json({"manifest": args.manifest, **_counts(cases), "remarks": [asdict(r) for r in remarks]})
+        more = {"labels": _labels(cases), "spacings": _spacings(cases), "remarks": [asdict(r) for r in remarks]}
+        print_json({"manifest": args.manifest, **_counts(cases), **more})
     else:
         for remark in sorted(remarks, key=lambda r: r.level):
             print(f"{remark.level}: {f'{remark.subject}: ' if remark.subject else ''}{remark.text}")
@@ -135,6 +137,24 @@ def _counts(cases: Iterable[Case]) -> dict[str, Any]:
         "with_report": sum(bool(c.report) for c in cases),
         "with_findings": sum(bool(c.findings) for c in cases),
     }
+
+
+def _labels(cases: Iterable[Case]) -> dict[str, int]:
+    """Concept → volumes whose label map names it."""
+    return dict(Counter(name for case in cases if case.label is not None for name in set(case.labels.values())))
+
+
+def _spacings(cases: Iterable[Case]) -> dict[str, int]:
+    """ "0.98 x 0.98 x 3" (mm, along the axes next to R, A and S) → volumes; those that cannot be read are left out."""
+    from vlp3d_core.errors import MedVLPError
+    from vlp3d_core.train.case_facts import from_header
+    from vlp3d_core.train.plan import by
+
+    found: Counter[str] = Counter()
+    for case in cases:
+        with suppress(MedVLPError):  # a remark says so already
+            found[by(from_header(case).spacing)] += 1
+    return dict(found)
 
 
 def _summary(cases: Iterable[Case]) -> str:

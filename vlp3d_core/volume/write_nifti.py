@@ -8,10 +8,12 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
 from vlp3d_core.volume.segmentation import Segmentation
+from vlp3d_core.volume.volume import Volume
 
 SCANNER = 1
 """NIfTI's code for "scanner coordinates" (RAS+ in mm)."""
@@ -32,19 +34,35 @@ def write_nifti(segmentation: Segmentation, path: Path) -> None:
     voxels = np.asarray(segmentation.labels, dtype=dtype)
     if max(voxels.shape) > np.iinfo(np.int16).max:
         raise MedVLPError("The grid is too large for NIfTI (32,767 voxels along an axis).", "Write .seg.nrrd instead.")
-    image = nib.Nifti1Image(voxels, segmentation.affine, dtype=dtype)
-    header: Any = image.header
-    header.set_xyzt_units("mm")
-    header.set_intent("label")
-    image.set_sform(segmentation.affine, code=SCANNER)
-    image.set_qform(segmentation.affine, code=SCANNER)
-    held = image.get_qform()
-    if not np.allclose(held, segmentation.affine, atol=1e-3 * float(np.linalg.norm(segmentation.affine[:3, 0]))):
-        image.set_qform(None, code=0)  # sheared: a qform would say something else
+    image = _placed(nib.Nifti1Image(voxels, segmentation.affine, dtype=dtype), segmentation.affine)
+    image.header.set_intent("label")
     text = json.dumps(sidecar(segmentation), indent=1, ensure_ascii=False)
     with replacing(path) as temporary, replacing(sidecar_path(path)) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
         nib.save(image, temporary)
+
+
+def write_exact(volume: Volume, path: Path) -> None:
+    """Write a volume as `.nii.gz` or `.nii`, its voxels and their type as they are, whatever its axes are like.
+
+    Raises:
+        MedVLPError: the folder is missing, read-only or full, or the grid or the type of the voxels is none of NIfTI's.
+    """
+    array = np.asarray(volume.array)
+    if max(array.shape) > np.iinfo(np.int16).max or array.dtype.kind not in "iuf":
+        raise MedVLPError(f"{path.name} cannot be NIfTI: {array.shape} voxels, {array.dtype}.", "Resample the volume.")
+    with replacing(path) as temporary:
+        nib.save(_placed(nib.Nifti1Image(array, volume.affine, dtype=array.dtype), volume.affine), temporary)
+
+
+def _placed(image: Any, affine: NDArray[np.float64]) -> Any:
+    """The image with its place in both forms of the header, mm, or in one where the other cannot hold it."""
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, code=SCANNER)
+    image.set_qform(affine, code=SCANNER)
+    if not np.allclose(image.get_qform(), affine, atol=1e-3 * float(np.linalg.norm(affine[:3, 0]))):
+        image.set_qform(None, code=0)  # sheared: a qform would say something else
+    return image
 
 
 def sidecar_path(path: Path) -> Path:
