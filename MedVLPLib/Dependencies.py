@@ -50,21 +50,25 @@ class Requirement:
     sizeMb: int
 
 
-def missing() -> list[Requirement]:
-    """What has to be installed before a model can run, torch first; empty when everything is there."""
+IMPORTED_AS = {"pyyaml": "yaml", "scikit-image": "skimage", "scikit-learn": "sklearn"}
+"""Distributions that are not called as they are imported."""
+
+
+def missing(training: bool = False) -> list[Requirement]:
+    """What has to be installed before a model can run, or be trained, torch first; empty when everything is there."""
     importlib.invalidate_caches()
     known = _explanations()
     found = []
-    for line in (TORCH, *requirements()):
+    for line in (TORCH, *requirements(training)):
         if not _isInstalled(line):
             why, size = known.get(line.split(">=")[0], ("", 5))
             found.append(Requirement(line, why, size))
     return found
 
 
-def summary() -> str:
+def summary(training: bool = False) -> str:
     """One sentence for the panel: what will be installed and how large it is; "" when nothing is missing."""
-    needed = missing()
+    needed = missing(training)
     if not needed:
         return ""
     names = [item.name.split(">=")[0].replace("torch", "PyTorch", 1) for item in needed]
@@ -75,7 +79,7 @@ def summary() -> str:
     )
 
 
-def install(parent: Any = None) -> bool:
+def install(parent: Any = None, training: bool = False) -> bool:
     """Install what is missing. Call it from a click, on the main thread; it returns when everything is done.
 
     Torch comes first, through the PyTorch extension, which asks and picks the build for the graphics card; then pip
@@ -83,6 +87,7 @@ def install(parent: Any = None) -> bool:
 
     Args:
         parent: the widget that asked; Slicer's own dialogs find the main window by themselves.
+        training: what training needs, too.
 
     Returns:
         False when the user said no, or Slicer runs its tests: what was there stays as it was.
@@ -92,13 +97,13 @@ def install(parent: Any = None) -> bool:
     """
     if _testing():
         return False
-    needed = missing()
+    needed = missing(training)
     if any(item.name == TORCH for item in needed) and not _installTorch():
         return False
     others = [item.name for item in needed if item.name != TORCH]
     if others:
         _installOthers(others)
-    still = missing()
+    still = missing(training)
     if still:
         raise MedVLPError(
             _("Still missing after the installation: {names}.").format(names=", ".join(item.name for item in still)),
@@ -120,11 +125,13 @@ def pythonExecutable() -> str:
     return sys.executable if Path(sys.executable).name.lower().startswith("python") else "PythonSlicer"
 
 
-def requirements() -> list[str]:
-    """The lines of Resources/requirements.txt, torch excluded: "monai>=1.5", …"""
-    path = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
+def requirements(training: bool = False) -> list[str]:
+    """The lines of Resources/requirements.txt, torch excluded: "monai>=1.5", …; and of requirements-train.txt."""
+    folder = Path(__file__).resolve().parents[1] / "Resources"
+    names = ("requirements.txt", "requirements-train.txt") if training else ("requirements.txt",)
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+        lines = [line.strip() for text in texts for line in text.splitlines()]
     except OSError as error:
         raise MedVLPError(
             _("The extension's list of requirements is missing."), _("Install the extension again.")
@@ -137,6 +144,13 @@ def _explanations() -> dict[str, tuple[str, int]]:
     return {
         # A build for NVIDIA cards brings the CUDA libraries along.
         "torch": (_("runs the models"), 3000 if shutil.which("nvidia-smi") else 250),
+        "blosc2": (_("volumes that are ready for training"), 8),
+        "einops": (_("the networks"), 1),
+        "lightning": (_("training"), 12),
+        "pyyaml": (_("recipes"), 1),
+        "scikit-image": (_("scores of EM"), 14),
+        "scikit-learn": (_("scores"), 10),
+        "tensorboard": (_("curves"), 6),
         "huggingface_hub": (_("names of text models"), 7),
         "jsonschema": (_("checks model cards"), 1),
         "matplotlib": (_("overview pictures"), 17),
@@ -160,7 +174,7 @@ def _isInstalled(line: str) -> bool:
         version = importlib.metadata.version(wanted.name)
     except importlib.metadata.PackageNotFoundError:
         return False
-    found = importlib.util.find_spec(wanted.name) is not None
+    found = importlib.util.find_spec(IMPORTED_AS.get(wanted.name, wanted.name)) is not None
     return found and wanted.specifier.contains(version, prereleases=True)
 
 

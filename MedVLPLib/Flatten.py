@@ -37,12 +37,14 @@ def referenceVolume(node: Any) -> Any:
     return volumeNode
 
 
-def flatten(node: Any, inWorld: bool = True) -> Segmentation:
+def flatten(node: Any, inWorld: bool = True, volumeNode: Any = None, notOurs: bool = True) -> Segmentation:
     """All segments as one label array on the grid of the source volume, values 1, 2, 3 … in the order of the segments.
 
     Args:
         inWorld: the affine is index → world; otherwise index → the volume's own RAS, without transforms above it,
             which is where the volume's files lie.
+        volumeNode: whose grid it is; None is the source volume.
+        notOurs: note which segments MedVLP did not make.
 
     Raises:
         MedVLPError: two segments overlap, the source volume is missing, there are no segments, or a transform is not
@@ -53,7 +55,7 @@ def flatten(node: Any, inWorld: bool = True) -> Segmentation:
         raise MedVLPError(_("'{name}' has no segments.").format(name=node.GetName()), _("Segment something first."))
     if content.GetNumberOfSegments() and not content.ContainsRepresentation(BINARY):
         content.CreateRepresentation(BINARY)
-    volumeNode = referenceVolume(node)
+    volumeNode = volumeNode or referenceVolume(node)
     own = ijkToParent(volumeNode)
     toWorld = parentToWorld(volumeNode)
     segmentIds = content.GetSegmentIDs()
@@ -66,7 +68,7 @@ def flatten(node: Any, inWorld: bool = True) -> Segmentation:
         numbers = {value: segmentIds.index(segmentId) + 1 for value, segmentId in byValue.items()}
         if _paint(content, labels, layer, start, numbers):
             notes = [_("Parts of the segments lie outside the volume and are left out.")]
-    notes += _strangers(content)
+    notes += _strangers(content) if notOurs else []
     rows = _rows(content, labels, abs(float(np.linalg.det((toWorld @ own)[:3, :3]))) / 1000)
     missing = tuple(_lost(len(rows) + n, row) for n, row in enumerate(readNotFound(node), 1))
     model = node.GetAttribute(MODEL) or ""

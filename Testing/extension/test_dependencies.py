@@ -50,9 +50,24 @@ def test_every_dependency_has_its_place() -> None:
     assert all(needed[name] == floor for name, floor in listed.items()), "the floors are those of pyproject.toml"
 
 
+def test_training_needs_what_its_extra_says_and_what_the_command_asks_for() -> None:
+    from vlp3d_core.cli.training import NEEDED
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = {
+        Requirement(line).name: str(Requirement(line).specifier) for line in project["optional-dependencies"]["train"]
+    }
+    base = set(Dependencies.requirements())
+    own = {Requirement(line).name: line for line in Dependencies.requirements(training=True) if line not in base}
+    assert own and all(extra[name] == str(Requirement(line).specifier) for name, line in own.items())
+    wanted = {name.lower() for name in NEEDED.values()}
+    assert wanted <= own.keys() | {Requirement(line).name for line in base} | set(Dependencies.FROM_SLICER)
+    assert {item.name for item in Dependencies.missing(training=True)} <= {*own.values(), *base, Dependencies.TORCH}
+
+
 def test_requirements_are_floors() -> None:
     """`slicer.packaging.load_requirements` takes each line whole: no options, no comments behind."""
-    for line in Dependencies.requirements():
+    for line in Dependencies.requirements(training=True):
         wanted = Requirement(line)
         assert [clause.operator for clause in wanted.specifier] == [">="]
         assert not wanted.url and not wanted.extras and wanted.marker is None
