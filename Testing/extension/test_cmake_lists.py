@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = ["MedVLPSegment"]
+MODULES = ["MedVLPSegment", "MedVLPTrain"]
 
 
 def cmake_list(path: Path, name: str) -> list[str]:

@@ -89,20 +89,23 @@ def test_weights_arrive_unchanged(tree: Tree) -> None:
 
 def test_shared_resources_lie_beside_the_modules(tree: Tree) -> None:
     assert (tree.installed / "MedVLPSegment.py").is_file()
+    assert (tree.installed / "MedVLPTrain.py").is_file()
     assert (tree.installed / "Resources" / "requirements.txt").is_file()
+    assert (tree.installed / "Resources" / "requirements-train.txt").is_file()
     assert (tree.installed / "Resources" / "Icons" / "MedVLPSegment.png").is_file()
 
 
+@pytest.mark.parametrize("module", ["MedVLPSegment", "MedVLPTrain"])
 @pytest.mark.parametrize("place", ["built", "installed"])
-def test_it_works_from_there(tree: Tree, place: str) -> None:
+def test_it_works_from_there(tree: Tree, place: str, module: str) -> None:
     """The test that ctest runs in Slicer, here on slicer-core."""
     pytest.importorskip("slicer", reason="slicer-core is not installed")
-    tests = ROOT / "MedVLPSegment" / "Testing" / "Python"
+    tests = ROOT / module / "Testing" / "Python"
     code = (
         f"sys.path.append({str(tests)!r})\n"
-        "import unittest, MedVLPSegmentInstalledTest, vlp3d_core\n"
+        f"import unittest, {module}InstalledTest, vlp3d_core\n"
         f"assert vlp3d_core.__file__.startswith({str(getattr(tree, place))!r}), vlp3d_core.__file__\n"
-        "unittest.main(MedVLPSegmentInstalledTest)\n"
+        f"unittest.main({module}InstalledTest)\n"
     )
     done = python(code, getattr(tree, place))
     assert done.returncode == 0, done.stderr
@@ -129,7 +132,7 @@ import importlib.abc
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        ours = top in ("vlp3d_core", "MedVLPLib", "MedVLPSegmentLib")
+        ours = top in ("vlp3d_core", "MedVLPLib", "MedVLPSegmentLib", "MedVLPTrainLib")
         if ours or top in {FRESH!r} or top in sys.stdlib_module_names or top.startswith("_"):
             return None
         raise ModuleNotFoundError("not in a fresh Slicer: " + name, name=name)
@@ -148,6 +151,7 @@ def test_the_panel_can_open_before_anything_is_installed(tree: Tree) -> None:
         "from vlp3d_core.volume.segmentation import Segmentation\n"
         "from MedVLPLib import Dependencies, Volumes\n"
         "from MedVLPSegmentLib import Logic, Samples, Segments, Table\n"
+        "from MedVLPTrainLib import Captions, Command, Findings, SceneData, SpecForm, TrainLogic\n"
         "from vlp3d_core.phantom import make_phantom\n"
         "assert len(concepts()) > 500\n"
         "assert 'torch' not in sys.modules and 'rapidfuzz' not in sys.modules\n"
@@ -162,9 +166,11 @@ def test_tests_are_registered_for_slicer(tree: Tree) -> None:
     assert names == {
         "MedVLPSegment/MedVLPSegment.py",
         "MedVLPSegment/Testing/Python/MedVLPSegmentInstalledTest.py",
+        "MedVLPTrain/MedVLPTrain.py",
+        "MedVLPTrain/Testing/Python/MedVLPTrainInstalledTest.py",
     }
     assert set(rows.values()) == {"--no-main-window;--disable-cli-modules"}
-    assert tree.rows("modules") == [["MedVLPSegment", "TRUE"]]
+    assert tree.rows("modules") == [["MedVLPSegment", "TRUE"], ["MedVLPTrain", "TRUE"]]
 
 
 def test_the_fields_of_the_extension(tree: Tree) -> None:

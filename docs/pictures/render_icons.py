@@ -12,7 +12,11 @@ from PySide6.QtGui import QGuiApplication, QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
 ROOT = Path(__file__).parents[2]
-ICONS = ("Resources/Icons/MedVLP.svg", "MedVLPSegment/Resources/Icons/MedVLPSegment.svg")
+ICONS = (
+    "Resources/Icons/MedVLP.svg",
+    "MedVLPSegment/Resources/Icons/MedVLPSegment.svg",
+    "MedVLPTrain/Resources/Icons/MedVLPTrain.svg",
+)
 EDGE = 128
 """Pixels; what Slicer's Extensions Manager asks for."""
 

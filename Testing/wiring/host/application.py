@@ -23,8 +23,10 @@ from Testing.wiring.host.pythonqt import wrap
 from Testing.wiring.host.qt_module import make_qt
 from Testing.wiring.host.widgets import ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLWidget
 
-MODULE_FILE = Path(__file__).parents[3] / "MedVLPSegment" / "MedVLPSegment.py"
+ROOT = Path(__file__).parents[3]
+MODULE_FILE = ROOT / "MedVLPSegment" / "MedVLPSegment.py"
 NAME = MODULE_FILE.stem
+OURS = ("MedVLPSegment", "MedVLPSegmentLib", "MedVLPTrain", "MedVLPTrainLib", "MedVLPLib", "vlp3d_core")
 
 
 class _ModuleManager(QtCore.QObject):
@@ -75,13 +77,15 @@ class WiringHost:
     Args:
         folder: an empty folder, for settings and caches.
         worker: makes the client in place of `Worker`; None is the real thing, one process for each panel.
+        name: of the module.
 
     Attributes:
         messages: (level, text) of the dialogs that the module would have shown.
         answers: what the next confirmation dialogs answer; True when empty.
     """
 
-    def __init__(self, folder: Path, worker: Callable[..., Any] | None = None) -> None:
+    def __init__(self, folder: Path, worker: Callable[..., Any] | None = None, name: str = NAME) -> None:
+        self.name, self.file = name, ROOT / name / f"{name}.py"
         self.application = _Application(folder)
         self._worker = worker
         self.scene = make_scene(folder / "cache")
@@ -98,17 +102,17 @@ class WiringHost:
         return self.widget
 
     def _load(self) -> types.ModuleType:
-        spec = importlib.util.spec_from_file_location(NAME, MODULE_FILE)
+        spec = importlib.util.spec_from_file_location(self.name, self.file)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[NAME] = module
+        sys.modules[self.name] = module
         spec.loader.exec_module(module)
         if self._worker is not None:
             module.Worker = self._worker  # type: ignore[attr-defined]
-        entry = types.SimpleNamespace(path=str(MODULE_FILE))
-        setattr(slicer.modules, NAME.lower(), entry)
-        setattr(slicer.modules, NAME + "Instance", getattr(module, NAME)(entry))
+        entry = types.SimpleNamespace(path=str(self.file))
+        setattr(slicer.modules, self.name.lower(), entry)
+        setattr(slicer.modules, self.name + "Instance", getattr(module, self.name)(entry))
         return module
 
     def new_panel(self) -> None:
@@ -116,8 +120,8 @@ class WiringHost:
         if self._parent is None:
             self._parent = QtWidgets.QWidget()
             QtWidgets.QVBoxLayout(self._parent).setContentsMargins(0, 0, 0, 0)
-        self.widget = getattr(sys.modules[NAME], NAME + "Widget")(_Parent(self._parent))
-        setattr(slicer.modules, NAME + "Widget", self.widget)
+        self.widget = getattr(sys.modules[self.name], self.name + "Widget")(_Parent(self._parent))
+        setattr(slicer.modules, self.name + "Widget", self.widget)
         self.widget.setup()
 
     def enter(self) -> None:
@@ -130,7 +134,7 @@ class WiringHost:
         self.widget.parent.isEntered = False
         self.widget.exit()
 
-    def reload(self, _name: str = NAME) -> None:
+    def reload(self, _name: str = "") -> None:
         """What `slicer.util.reloadScriptedModule` does."""
         self._load()
         old = self.widget
@@ -149,7 +153,7 @@ class WiringHost:
     def quit(self) -> None:
         """The user closes the application."""
         self.application.aboutToQuit.emit()
-        self.application.moduleManager().unloading.emit(NAME)
+        self.application.moduleManager().unloading.emit(self.name)
 
     @property
     def window(self) -> QtWidgets.QWidget:
@@ -181,14 +185,14 @@ class _Parent:
 
 
 @contextlib.contextmanager
-def running(folder: Path, worker: Callable[..., Any] | None = None) -> Iterator[WiringHost]:
+def running(folder: Path, worker: Callable[..., Any] | None = None, name: str = NAME) -> Iterator[WiringHost]:
     """A host whose `slicer.app`, `qt`, `ctk`, … are in place inside the with statement.
 
     The module's files are forgotten afterwards. The engine's are kept, or, after a reload, are again those of before,
     so that other tests keep their classes.
     """
     QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
-    host = WiringHost(folder, worker)
+    host = WiringHost(folder, worker, name)
     ctk = types.ModuleType("ctk")
     ctk.ctkCollapsibleButton = ctkCollapsibleButton  # type: ignore[attr-defined]
     modules = {
@@ -220,7 +224,7 @@ def running(folder: Path, worker: Callable[..., Any] | None = None) -> Iterator[
     pythonqt.slot_errors.clear()
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(sys.modules, modules))
-        stack.enter_context(mock.patch.object(sys, "path", [str(MODULE_FILE.parent), *sys.path]))
+        stack.enter_context(mock.patch.object(sys, "path", [str(host.file.parent), *sys.path]))
         for target, values in ((slicer, attributes), (slicer.util, utilities)):
             for name, value in values.items():
                 stack.enter_context(mock.patch.object(target, name, value, create=True))
@@ -240,7 +244,7 @@ def running(folder: Path, worker: Callable[..., Any] | None = None) -> Iterator[
 
 
 def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] in ("MedVLPSegment", "MedVLPSegmentLib", "MedVLPLib", "vlp3d_core")
+    return name.partition(".")[0] in OURS
 
 
 def _is_engine(name: str) -> bool:

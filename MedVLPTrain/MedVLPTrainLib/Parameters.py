@@ -1,0 +1,69 @@
+"""What the panel remembers: the fields of the module's parameter node, saved and loaded with the scene."""
+
+import logging
+from dataclasses import fields
+from typing import Any
+
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+from MedVLPTrainLib.SpecForm import Form
+
+VERSION = 1
+"""Of the fields below. A new meaning of a field raises it."""
+
+FOLDER, SCENE, READY = "folder", "scene", "manifest"
+"""Where data can come from."""
+
+
+@parameterNodeWrapper
+class Parameters:
+    """The choices of the panel; those of `SpecForm.Form` have its names.
+
+    Attributes:
+        version: of the fields, see `VERSION`.
+        source: `FOLDER`, `SCENE` or `READY`.
+        folder, reports: of scans, and a CSV file of reports; "" for none.
+        output: folder for the manifest and for volumes of the scene.
+    """
+
+    version: int = VERSION
+    source: str = FOLDER
+    folder: str = ""
+    reports: str = ""
+    output: str = ""
+    manifest: str = ""
+    method: str = "finetune"
+    recipe: str = "small"
+    name: str = ""
+    init: str = ""
+    steps: str = ""
+    batch: str = ""
+    patch: str = ""
+    learningRate: str = ""
+    seed: str = ""
+    labelFraction: str = ""
+    more: str = ""
+    target: str = "local"
+
+
+def readParameters(node: Any) -> Parameters:
+    """The parameters of a vtkMRMLScriptedModuleNode of any version; a version that cannot be read takes its default."""
+    if node.HasParameter("version") and not node.GetParameter("version").isdecimal():
+        logging.warning("MedVLPTrain: the parameter version cannot be read and takes its default.")
+        node.UnsetParameter("version")
+    parameters = Parameters(node)
+    if parameters.version != VERSION:
+        logging.info("MedVLPTrain: the parameters are of version %s, read as %s.", parameters.version, VERSION)
+        parameters.version = VERSION
+    return parameters
+
+
+def readForm(parameters: Parameters) -> Form:
+    """What the parameters say of the job."""
+    return Form(**{one.name: getattr(parameters, one.name) for one in fields(Form)})
+
+
+def writeForm(parameters: Parameters, form: Form) -> None:
+    """Take over a form."""
+    for one in fields(Form):
+        setattr(parameters, one.name, getattr(form, one.name))

@@ -1,0 +1,1 @@
+"""The parts of the module MedVLPTrain; one class a file."""

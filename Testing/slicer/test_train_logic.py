@@ -1,0 +1,170 @@
+"""The form as a job and back, findings in words, captions by hand, commands as processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+from MedVLPTrainLib.Captions import Captions
+from MedVLPTrainLib.Command import Command
+from MedVLPTrainLib.Findings import readFindings
+from MedVLPTrainLib.SpecForm import METHODS, Form, formOf, modelName, recipesOf, specOf
+from MedVLPTrainLib.TrainLogic import TrainLogic
+from MedVLPTrainLib.Words import durationText, needText
+from vlp3d_core.errors import Cancelled, MedVLPError, UsageError
+from vlp3d_core.service.jobs.book import Jobs
+from vlp3d_core.service.jobs.settings import settings_of
+from vlp3d_core.service.jobs.spec import JobSpec, parse_spec
+from vlp3d_core.train.captioning.maker import Made, corrected, stamped
+from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
+
+PATIENCE = 120.0
+FULL = Form(
+    name="Größe 1", init="/runs/gtgm", steps="40", batch="2", patch="64, 64, 48", learningRate="0.001", seed="3",
+    labelFraction="0.5", more="workers=2\nema=0.9", manifest="/data/m.jsonl",
+)  # fmt: skip
+
+
+def test_the_form_as_a_job_and_back() -> None:
+    spec = specOf(FULL)
+    assert parse_spec(spec.to_json()) == spec, "what the form makes, the schema accepts"
+    assert settings_of(spec).patch == (64, 64, 48) and settings_of(spec).ema == 0.9
+    assert spec.options == {"init": "/runs/gtgm", "label-fraction": 0.5}
+    assert {"name=gr-e-1", 'title="Größe 1"'} <= set(spec.overrides)
+    assert formOf(spec) == FULL
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_recipe_of_every_method_is_a_job(method: str) -> None:
+    for recipe in recipesOf(method):
+        spec = specOf(Form(method, recipe, "x", steps="7", manifest="m.jsonl"))
+        assert settings_of(parse_spec(spec.to_json())).steps == 7
+        assert formOf(spec).method == method
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"patch": "64, 64"}, "is not a patch"),
+        ({"patch": "a lot"}, "is not a patch"),
+        ({"labelFraction": "2"}, "is not a part"),
+        ({"more": "two words"}, "is not a setting"),
+        ({"steps": "4", "more": "steps=5"}, "steps is said twice"),
+        ({"steps": "none"}, "steps cannot be 'none'"),
+        ({"batch": "0"}, "batch must be above 0"),
+        ({"more": "colour=red"}, "unknown settings: colour"),
+        ({"method": "gtgm", "batch": "1"}, "batch must be above 1"),
+    ],
+)
+def test_mistakes_in_the_form_are_said(changes: dict[str, str], words: str, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text("")
+    with pytest.raises(UsageError, match=words):
+        TrainLogic(python=sys.executable).spec(Form(manifest=str(tmp_path / "m.jsonl"), **changes))
+
+
+def test_a_job_that_is_no_training_cannot_fill_the_form() -> None:
+    with pytest.raises(UsageError, match="Only trainings"):
+        formOf(JobSpec("caption", "m.jsonl"))
+
+
+def test_without_data_there_is_no_job(tmp_path: Path) -> None:
+    logic = TrainLogic(Jobs(tmp_path / "jobs"), sys.executable)
+    for manifest, words in (("", "no data yet"), (str(tmp_path / "nothing.jsonl"), "does not exist")):
+        with pytest.raises(MedVLPError, match=words):
+            logic.submit(Form(manifest=manifest))
+    assert logic.jobs.list() == []
+
+
+def test_what_the_recipe_says_stands_in_the_form(tmp_path: Path) -> None:
+    logic = TrainLogic(Jobs(tmp_path), sys.executable)
+    planned, own = logic.defaults(Form()), logic.defaults(Form("gtgm", "small"))
+    assert planned["steps"] == "600" and planned["patch"] == "planned from the data"
+    assert own["batch"].isdecimal() and own["patch"].count(",") == 2
+    assert logic.defaults(Form("gtgm", "none")) == {}
+    assert logic.targets()[0] == ("This computer", "local")
+    assert "free" in logic.aboutThisComputer()
+    assert any(title.startswith("Model ") for title, _folder in logic.starts())
+
+
+def test_findings_in_words() -> None:
+    found = readFindings(
+        {
+            "volumes": 3, "subjects": 1, "with_label": 2, "with_report": 0, "splits": {"train": 3},
+            "modalities": {"CT": 2, "MR": 1}, "labels": {"liver": 2}, "spacings": {"1 x 1 x 3": 3},
+            "remarks": [
+                {"level": "error", "subject": "a", "text": "It is broken."},
+                {"level": "warning", "subject": "", "text": "Hm."},
+            ],
+        }
+    )  # fmt: skip
+    assert found.errors == ("a: It is broken.",) and found.kind == "error"
+    assert "3 volumes, 2 with labels" in found.text() and "2 CT, 1 MR" in found.text() and "one patient" in found.text()
+    assert ("Structure", "Liver", 2) in found.counts and ("Spacing (mm)", "1 x 1 x 3", 3) in found.counts
+    assert "It is broken." in found.obstacle("finetune")
+    assert "label maps" in readFindings({"volumes": 1}).obstacle("finetune")
+    assert "captions" in readFindings({"with_report": 1}).obstacle("gtgm")
+    assert (
+        readFindings({"with_report": 2}).obstacle("gtgm") == readFindings({"with_label": 1}).obstacle("finetune") == ""
+    )
+    many = readFindings({"notes": [str(n) for n in range(40)]})
+    assert "… and 28 more." in many.text()
+
+
+class Maker:
+    """What stamps a caption."""
+
+    name, version, settings = "facts", "1", {}
+
+
+def test_a_caption_corrected_by_hand_is_a_persons(tmp_path: Path) -> None:
+    (tmp_path / "bilder").mkdir()
+    case = Case(Path("bilder/ä.nii"), "a", "train")
+    write_manifest([stamped(case, Made("The liver is large.", "all"), Maker()), case], tmp_path / "m.jsonl")
+    captions = Captions(tmp_path / "m.jsonl")
+    first = captions.rows()[0]
+    assert (first.text, first.made, first.corrected) == ("The liver is large.", True, False)
+    row = captions.correct(0, " The liver is small.\n")
+    assert row.corrected and row.text == "The liver is small."
+    first = read_manifest(tmp_path / "m.jsonl", check_files=False)[0]
+    assert corrected(first), "the engine will not write over it"
+    assert json.loads((tmp_path / "m.jsonl").read_text().splitlines()[0])["image"] == str(Path("bilder/ä.nii"))
+
+
+def answer(command: Command) -> Any:
+    end = time.monotonic() + PATIENCE
+    while command.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return command.poll()
+
+
+def test_a_command_answers_and_fails_in_words(tmp_path: Path) -> None:
+    assert "jobs" in answer(Command(sys.executable, ["jobs", "list"])).said
+    refused = answer(Command(sys.executable, ["manifest", "check", str(tmp_path / "ä.jsonl")]))
+    assert refused.error is not None and "Cannot read the manifest" in refused.error.cause
+    with pytest.raises(MedVLPError, match="cannot be started"):
+        Command(str(tmp_path / "no python"), [])
+
+
+def test_a_command_is_ended_with_all_that_it_started() -> None:
+    command = Command(sys.executable, ["jobs", "list"])
+    process = psutil.Process(command._process.pid)
+    command.cancel()
+    assert isinstance(command.poll().error, Cancelled)  # type: ignore[union-attr]
+    assert not process.is_running()
+    assert not Path(command._folder.name).exists()
+
+
+def test_times_and_needs_in_words() -> None:
+    assert [durationText(s) for s in (0.2, 600, 9000, 200_000)] == ["1 s", "10 min", "2.5 h", "2.3 days"]
+    measured = {"seconds_per_step": 0.5, "seconds_for_the_run": 600, "peak_memory_bytes": 2.5e9, "disk_bytes": 3e6}
+    assert "0.5 s, the whole run about 10 min" in needText(measured) and "2.5 GB" in needText(measured)
+    assert modelName("Größe 1") == "gr-e-1" and modelName("…") == "model"
