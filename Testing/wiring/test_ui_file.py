@@ -39,7 +39,9 @@ class Module:
 
     @cached_property
     def classes(self) -> dict[str, str]:
-        return {e.get("name", ""): e.get("class", "") for e in self.root.iter("widget")}
+        """Of all its .ui files: the table of jobs has one of its own."""
+        roots = [ET.parse(path).getroot() for path in sorted((ROOT / self.name / "Resources" / "UI").glob("*.ui"))]
+        return {e.get("name", ""): e.get("class", "") for root in roots for e in root.iter("widget")}
 
     @cached_property
     def sources(self) -> dict[str, ast.Module]:
