@@ -16,6 +16,7 @@ LOGICS = {
     "segmentations": "vtkSlicerSegmentationsModuleLogic",
     "volumes": "vtkSlicerVolumesLogic",
     "tables": "vtkSlicerTablesLogic",
+    "plots": "vtkSlicerPlotsLogic",
     "markups": "vtkSlicerMarkupsLogic",
     "sequences": "vtkSlicerSequencesLogic",
 }
