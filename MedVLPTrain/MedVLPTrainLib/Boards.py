@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from MedVLPSegmentLib.Texts import _
-from MedVLPTrainLib.Errands import ERR, OUT, Child
+from MedVLPTrainLib.Errands import ERR, OUT, Child, Errands
 from MedVLPTrainLib.Obstacles import BOARD
 from vlp3d_core.errors import MedVLPError
 
@@ -19,12 +19,12 @@ class Boards:
     find them afterwards.
 
     Args:
-        python, environment: of the processes.
+        errands: whose interpreter and environment are used.
         openPage: takes the address of a page.
     """
 
-    def __init__(self, python: str, environment: Mapping[str, str], openPage: Callable[[str], None]) -> None:
-        self._python, self._environment, self._openPage = python, environment, openPage
+    def __init__(self, errands: Errands, openPage: Callable[[str], None]) -> None:
+        self._errands, self._openPage = errands, openPage
         self._boards: dict[str, Child] = {}
         self._starting: set[str] = set()
 
@@ -45,7 +45,7 @@ class Boards:
         if id not in self._boards:
             # Port 0: a free one.
             words = ["-m", "tensorboard.main", f"--logdir={folder / BOARD}", "--host=localhost", "--port=0"]
-            self._boards[id] = Child([self._python, *words], self._environment)
+            self._boards[id] = Child([self._errands.python, *words], self._errands.environment)
         self._starting.add(id)
 
     def poll(self) -> None:

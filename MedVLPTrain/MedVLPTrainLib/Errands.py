@@ -96,8 +96,13 @@ class Errands:
 
     def __init__(self, python: str, environment: Mapping[str, str] | None = None) -> None:
         self.python = python
-        self.environment = environment_for_package({**os.environ, **(environment or {})})
+        self._added = dict(environment or {})
         self._underWay: dict[str, tuple[Child, Callable[[Answer], None]]] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process that is started now."""
+        return environment_for_package({**os.environ, **self._added})
 
     @property
     def busy(self) -> bool:

@@ -33,7 +33,7 @@ class JobCurves:
         self._nodes = nodes
         self._view: Any = None
         self._curves: Curves | None = None
-        self._changed, self._drawn = False, 0.0
+        self._changed, self._reading, self._drawn = False, False, 0.0
 
     def choose(self, view: Any) -> None:
         """Follow the job of a JobView from now on; None follows none, and what is drawn stays."""
@@ -42,12 +42,12 @@ class JobCurves:
         self._view, self._curves = view, None
         if view is not None:
             self._curves = Curves(view.folder / METRICS)
-            self._changed, self._drawn = True, 0.0
+            self._changed, self._reading, self._drawn = True, True, 0.0
 
     def show(self) -> Any:
         """Make the nodes for the job that is followed; returns the chart. `more` fills them."""
         chart = self._draw() if self._nodes.chart is None else self._nodes.chart
-        self._changed = True
+        self._changed = self._reading = True
         return chart
 
     def gone(self) -> None:
@@ -56,14 +56,15 @@ class JobCurves:
         self._nodes.remove()
 
     def more(self) -> bool:
-        """Read a piece, or draw; whether there is more to do right away."""
+        """Read a piece, or draw, each two to three milliseconds; whether there is more to do right away."""
         if self._curves is None or self._nodes.chart is None:
             return False
-        read = self._curves.refresh()
-        self._changed = self._changed or read
-        if self._changed and not (read and time.monotonic() - self._drawn < PAUSE):
+        if self._changed and not (self._reading and time.monotonic() - self._drawn < PAUSE):
             self._draw()
-        return read
+            return self._reading
+        self._reading = self._curves.refresh()
+        self._changed = self._changed or self._reading
+        return self._changed
 
     def _draw(self) -> Any:
         self._changed, self._drawn = False, time.monotonic()

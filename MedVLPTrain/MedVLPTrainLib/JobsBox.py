@@ -27,7 +27,7 @@ from MedVLPTrainLib.Obstacles import obstacles
 LOOK, TABLE = 0.0015, 0.001
 """Seconds of a tick for looking at the files, and for writing into the table. A row that was begun is finished, and a
 piece of the curves is a tick of its own: together they stay below 5 ms."""
-QUICK, CALM, AWAY = 20, 250, 2000
+QUICK, CALM, AWAY = 10, 250, 2000
 """Milliseconds between two ticks: while there is more to read, otherwise, and while another module is shown."""
 
 
@@ -49,7 +49,7 @@ class JobsBox:
         self._more = {True: False, False: False}
         self.rows = JobRows(logic.jobs.watch())
         self.errands = Errands(pythonExecutable(), {"MEDVLP_JOBS": str(logic.jobs.root)})
-        self.boards = Boards(self.errands.python, self.errands.environment, lambda page: self.actions.openPage(page))
+        self.boards = Boards(self.errands, lambda page: self.actions.openPage(page))
         self.curves = JobCurves(CurveNodes(slicer.mrmlScene))
         self.log = JobLog(ui)
         self.table = JobsTable(ui, self.rows, self._onChosen)

@@ -15,13 +15,14 @@ from pathlib import Path
 from Testing.benchmarks.bench_cold_start import cold_start
 from Testing.benchmarks.bench_find import find
 from Testing.benchmarks.bench_jobs import jobs_watch
+from Testing.benchmarks.bench_jobs_box import jobs_box
 from Testing.benchmarks.bench_segment import SHAPE, memory, segment_vs_monai
 from Testing.benchmarks.bench_slicer import slicer_logic
 from Testing.benchmarks.bench_training import training
 from Testing.benchmarks.bench_worker import worker_overhead
 from Testing.benchmarks.table import Row, as_markdown, write_table
 
-NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic", "training", "jobs")
+NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic", "training", "jobs", "jobs_box")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -42,6 +43,7 @@ def main() -> int:
             "slicer_logic": lambda: slicer_logic(folder, say),
             "training": lambda: training(folder, (i, j, k), say),
             "jobs": lambda: jobs_watch(folder, say),
+            "jobs_box": lambda: jobs_box(folder, say),
             "worker": lambda: worker_overhead(folder, (i, j, k), say),
         }
 

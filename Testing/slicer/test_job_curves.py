@@ -180,7 +180,7 @@ def test_drawing_waits_while_much_is_read(
     pieces = 0
     while curves.more():
         pieces += 1
-    assert pieces > 3 and count == 1
+    assert pieces > 3 and count == 1, "once, when all is read"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2 * MOST - 1, 2 * MOST, 2 * MOST + 1, 99_999, 100_000])

@@ -39,14 +39,19 @@ class Bench:
     def start(self) -> None:
         """Make the box, as when Slicer starts."""
         import slicer
-        from MedVLPTrainLib.JobsBox import JobsBox
 
+        from MedVLPTrainLib import JobsBox
+
+        # On a busy machine a tick may have no time for anything; here each does all that there is.
+        JobsBox.LOOK = JobsBox.TABLE = PATIENCE
         if self.box is not None:
             self.box.close()
         self.window = slicer.util.loadUI(str(UI))
         self.ui = slicer.util.childWidgetVariables(self.window)
         logic = SimpleNamespace(jobs=self.jobs)
-        self.box = JobsBox(self.ui, logic, lambda text, kind: self.said.append((text, kind)), self.cloned.append)
+        self.box = JobsBox.JobsBox(
+            self.ui, logic, lambda text, kind: self.said.append((text, kind)), self.cloned.append
+        )
 
     def rows(self) -> list[list[str]]:
         tree = self.ui.jobTree

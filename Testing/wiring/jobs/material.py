@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 from pathlib import Path
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.service.jobs.command import METRICS
-from vlp3d_core.service.jobs.folder import JobFolder, create
+from vlp3d_core.service.jobs.folder import SPEC, JobFolder, create
 from vlp3d_core.service.jobs.log import LOG
 from vlp3d_core.service.jobs.owner import Owner
 from vlp3d_core.service.jobs.spec import JobSpec
@@ -41,6 +42,16 @@ def make_job(
     (job.run / "config.json").write_text('{"steps": 100}', encoding="utf-8")
     (job.path / LOG).write_text("It begins.\n", encoding="utf-8")
     return job
+
+
+def copies(job: JobFolder, count: int) -> list[JobFolder]:
+    """More jobs like this one, quickly."""
+    made = [job.path.with_name(f"{n:06d}-copy") for n in range(2, count + 2)]
+    for folder in made:
+        shutil.copytree(job.path, folder)
+        spec = json.loads((folder / SPEC).read_text(encoding="utf-8"))
+        (folder / SPEC).write_text(json.dumps(spec | {"name": folder.name}), encoding="utf-8")
+    return [JobFolder(folder) for folder in made]
 
 
 def log_row(job: JobFolder, step: int, loss: float) -> None:

@@ -175,11 +175,11 @@ def test_tensorboard_opens_its_page_and_ends_with_the_panel(bench: Any) -> None:
     assert board.code is not None and not board.folder.exists()
 
 
-def test_a_tensorboard_that_ends_at_once_is_said(bench: Any) -> None:
+def test_a_tensorboard_that_ends_at_once_is_said(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_job(bench.jobs.root)
     (job.run / "tensorboard").mkdir()
     choose(bench, job)
-    bench.box.boards._environment = {**bench.box.boards._environment, "PYTHONHOME": "/nowhere"}
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
     bench.button("Board").click()
     bench.until(lambda: bench.said[-1][1] == "error")
     assert "TensorBoard ended by itself" in bench.said[-1][0]

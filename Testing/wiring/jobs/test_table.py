@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from Testing.wiring.jobs.material import WAY, log_row, make_job, write_best
+from Testing.wiring.jobs.material import WAY, copies, log_row, make_job, write_best
 from vlp3d_core.service.jobs.folder import SPEC
 from vlp3d_core.service.jobs.state import STATE
 
@@ -134,13 +134,29 @@ def test_the_log_follows(bench: Any) -> None:
 
 
 def test_two_hundred_jobs(bench: Any) -> None:
-    jobs = [make_job(bench.jobs.root, "running" if n % 50 else "done", f"Lauf {n}") for n in range(200)]
-    assert [row[0] for row in bench.look()] == [f"Lauf {n}" for n in reversed(range(200))]
+    jobs = copies(make_job(bench.jobs.root), 199)
+    assert [row[0] for row in bench.look()] == [*(job.id for job in reversed(jobs)), "Leber"]
     bench.choose(jobs[17].id)
     for job in jobs:
         log_row(job, 49, 0.5)
-    assert {row[2] for row in bench.look()} == {"50 of 100"}
-    assert bench.ui.jobTree.currentItem().text(0) == "Lauf 17"
+    assert [row[2] for row in bench.look()] == [*["50 of 100"] * 199, "3 of 100"]
+    assert bench.ui.jobTree.currentItem().text(0) == jobs[17].id
+
+
+def test_a_tick_without_time_writes_one_row_and_the_next_ones_go_on(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from MedVLPTrainLib import JobsBox
+
+    monkeypatch.setattr(JobsBox, "TABLE", -1.0)
+    for n in range(3):
+        make_job(bench.jobs.root, name=f"Lauf {n}")
+    shown = []
+    for _ in range(4):
+        bench.box.refresh()
+        shown.append([row[0] for row in bench.rows()])
+    newest_first = ["Lauf 2", "Lauf 1", "Lauf 0"]
+    assert shown == [newest_first[:1], newest_first[:2], newest_first, newest_first]
 
 
 def test_the_timer_runs_while_somebody_looks_or_a_job_runs(bench: Any) -> None:
