@@ -76,7 +76,7 @@ class MedVLPTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedVLPTrainLogic()
         self.panel = TrainPanel(self.ui, self.logic)
-        # REVIEWER, with JobsBox: self.panel.addJobs(slicer.util.loadUI(self.resourcePath("UI/MedVLPTrainJobs.ui")))
+        self.panel.addJobs(slicer.util.loadUI(self.resourcePath("UI/MedVLPTrainJobs.ui")))
         scene = slicer.mrmlScene
         for event in (scene.StartCloseEvent, scene.StartImportEvent):
             self.addObserver(scene, event, self.onSceneGoes)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from MedVLPTrainLib.Errands import ERR, OUT, Child, Errands
 from MedVLPTrainLib.Obstacles import BOARD
 from vlp3d_core.errors import MedVLPError

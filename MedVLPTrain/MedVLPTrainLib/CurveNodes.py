@@ -13,7 +13,7 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 
 ROLE = "MedVLP.JobCurves"
 """Attribute of the nodes: which part of the set each is. An id alone may be another node's after the scene closed."""

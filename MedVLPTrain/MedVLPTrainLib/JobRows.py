@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from MedVLPTrainLib.BestScore import BestScore
 from MedVLPTrainLib.JobWords import leftText, sentenceOf, stateOf, stateWord, stepText, targetText, titleOf
 from MedVLPTrainLib.Pace import Pace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 
 UNREADABLE = "unreadable"
 """Stands where a state's name stands, for a job whose files cannot be read."""

@@ -9,9 +9,9 @@ from typing import Any
 import qt
 import slicer
 
-from MedVLPSegmentLib.Dependencies import pythonExecutable
-from MedVLPSegmentLib.Guard import errorsShown
-from MedVLPSegmentLib.Tell import tell
+from MedVLPLib.Dependencies import pythonExecutable
+from MedVLPLib.Guard import errorsShown
+from MedVLPLib.Tell import tell
 from MedVLPTrainLib.Boards import Boards
 from MedVLPTrainLib.CurveNodes import CurveNodes
 from MedVLPTrainLib.Errands import Errands

@@ -11,8 +11,8 @@ from typing import Any
 import qt
 import slicer
 
-from MedVLPSegmentLib.Guard import guard
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Guard import guard
+from MedVLPLib.Texts import _
 from MedVLPTrainLib.Errands import Answer, Errands
 from MedVLPTrainLib.JobWords import titleOf
 from MedVLPTrainLib.Obstacles import BUNDLE

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from MedVLPTrainLib.JobRows import ACTIVE
 from MedVLPTrainLib.JobWords import stateWord
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import slicer
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from MedVLPTrainLib.Obstacles import CARD
 from vlp3d_core.errors import MedVLPError
 

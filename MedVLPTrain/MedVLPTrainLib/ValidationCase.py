@@ -10,7 +10,7 @@ from typing import Any
 
 import slicer
 
-from MedVLPSegmentLib.Texts import _
+from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
 
 
