@@ -74,7 +74,12 @@ class Bench:
         """Let the event loop run until a condition holds; no refresh but the box's own."""
         end = time.monotonic() + PATIENCE
         while not (value := condition()):
-            assert time.monotonic() < end, (self.said, self.rows())
+            assert time.monotonic() < end, (
+                self.said,
+                self.rows(),
+                self.ui.jobAboutLabel.text,
+                self.ui.jobLogEdit.plainText,
+            )
             self.host.pending()
             time.sleep(0.005)
         return value
