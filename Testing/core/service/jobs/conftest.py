@@ -33,11 +33,21 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 @pytest.fixture
 def waiting(tmp_path: Path) -> MakeSpec:
-    """A check of a manifest whose volume is a FIFO: the real command, which waits until somebody writes there."""
+    """An evaluation of a run whose card is a FIFO: the real command, which waits until somebody writes there."""
+    run = tmp_path / "Ein Lauf"
+    run.mkdir()
+    os.mkfifo(run / "pretrained.json")
+    (tmp_path / "volume.nii.gz").touch()
     manifest = tmp_path / "Ein Verzeichnis.jsonl"
-    os.mkfifo(tmp_path / "volume.nii.gz")
-    manifest.write_text(json.dumps({"image": "volume.nii.gz", "subject": "a", "split": "train"}))
-    return lambda **more: JobSpec("preprocess", str(manifest), "Prüfung", resources=Resources(0, 0.001, **more))
+    manifest.write_text(json.dumps({"image": "volume.nii.gz", "subject": "a", "split": "test"}))
+    return lambda **more: JobSpec(
+        "evaluate",
+        str(manifest),
+        "Prüfung",
+        method="retrieval",
+        options={"checkpoint": str(run)},
+        resources=Resources(0, 0.001, **more),
+    )
 
 
 @pytest.fixture
