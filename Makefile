@@ -52,5 +52,5 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 
 $(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV) (once; torch is large, this takes some minutes) ..."
-	$(PIP_INSTALL) -e ".[train,dicom,dev]"
+	$(PIP_INSTALL) -e ".[train,dicom,export,dev]"
 	@touch $(INSTALLED) $@

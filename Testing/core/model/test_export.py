@@ -192,8 +192,7 @@ def test_an_export_that_differs_fails(onnx_folder: Path, tmp_path: Path, monkeyp
 
 
 def test_without_onnxruntime(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(onnx_module, "find_spec", lambda name: None if name == "onnxruntime" else find(name))
+    monkeypatch.setattr(onnx_module, "find_spec", lambda name: None if name == "onnxruntime" else name)
     with pytest.raises(MedVLPError, match="onnxruntime is not installed") as caught:
         export_onnx(bundle, tmp_path / "out")
     assert "[export]" in caught.value.remedy
