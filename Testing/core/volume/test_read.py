@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.volume.modality import guess_modality
-from vlp3d_core.volume.read import read_image, read_volume
+from vlp3d_core.volume.read import read_grid, read_image, read_volume
+from vlp3d_core.volume.volume import Volume
 
 RAS = np.diag([-1.0, -1.0, 1.0])
 Save = Callable[..., Path]
@@ -47,6 +48,12 @@ def affine() -> NDArray[np.float64]:
     return matrix
 
 
+def header_agrees(path: Path, volume: Volume) -> bool:
+    """Whether the header alone gives the grid of the volume that was read."""
+    grid = read_grid(path)
+    return grid.shape == volume.shape and np.array_equal(grid.affine, volume.affine)
+
+
 @pytest.mark.parametrize("ending", [*FORMATS, ".img"])
 @pytest.mark.parametrize("dtype", ["int16", "uint8", "float32", "float64"])
 def test_every_format_gives_the_same_volume(
@@ -62,6 +69,7 @@ def test_every_format_gives_the_same_volume(
     assert volume.source.notes == ()
     assert volume.source.path == tmp_path / f"scan{ending}"
     assert volume.modality == ("" if dtype == "uint8" else "CT")
+    assert header_agrees(tmp_path / f"scan{ending}", volume)
 
 
 @QUIET
@@ -90,6 +98,7 @@ def test_any_matrix_survives(
     np.testing.assert_array_equal(volume.array, array)
     # NIfTI keeps its matrix in float32.
     np.testing.assert_allclose(volume.affine, matrix, rtol=1e-6, atol=1e-3 if ending == ".nii" else 1e-9)
+    assert header_agrees(tmp_path / f"any{ending}", volume)
 
 
 def test_sform_before_qform_before_nothing(tmp_path: Path, body: NDArray[np.int16]) -> None:
@@ -167,6 +176,7 @@ def test_nrrd_units(save: Save, tmp_path: Path, body: NDArray[np.int16], unit: s
     volume = read_volume(path)
     np.testing.assert_allclose(volume.spacing, np.array((2, 3, 4)) * factor)
     assert bool(volume.source.notes) == (unit == "furlong")
+    assert header_agrees(path, volume)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +188,7 @@ def test_nrrd_spaces(save: Save, tmp_path: Path, body: NDArray[np.int16], space:
     path.write_bytes(path.read_bytes().replace(b"left-posterior-superior", space.encode(), 1))
     volume = read_volume(path)
     np.testing.assert_allclose(np.diag(volume.affine), (2 * signs[0], 3 * signs[1], 4, 1))
+    assert header_agrees(path, volume)
     assert volume.source.notes == ()
 
 
@@ -238,13 +249,14 @@ def test_real_volumes_match_their_libraries(shared_data: Path) -> None:
     volume, image = read_volume(ct), nib.load(ct)
     np.testing.assert_array_equal(volume.array, np.asarray(image.dataobj))
     np.testing.assert_array_equal(volume.affine, image.affine)
-    assert volume.modality == "CT"
+    assert volume.modality == "CT" and header_agrees(ct, volume)
     brain = shared_data / "pyradiomics" / "brain1_image.nrrd"
     seen = sitk.ReadImage(str(brain))
     volume = read_volume(brain)
     for index in product((0, 255), (0, 255), (0, 24)):
         point = RAS @ np.array(seen.TransformIndexToPhysicalPoint(index))
         np.testing.assert_allclose((volume.affine @ (*index, 1))[:3], point, atol=1e-9)
+    assert header_agrees(brain, volume)
     neurons = read_volume(shared_data / "em_fib25" / "train2_raw.nrrd")
     assert neurons.modality == "EM"
     np.testing.assert_allclose(neurons.spacing, (8e-6, 8e-6, 8e-6))
