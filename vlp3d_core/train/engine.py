@@ -50,8 +50,8 @@ class Segmentation(Task[FinetuneConfig, Bundle]):
         self.bundle_card = bundle_card(config, encoder, command)
         self.texts = query_texts(config.concepts, encoder)
         self.module = TextQueriedSegmentation(config, self.texts)
-        # Of the structures to be trained: about the mean of all concepts two that are named alike (anterior and posterior
-        # hippocampus) would first have to be told apart, and some runs never got there.
+        # Of the structures to be trained: about the mean of all concepts two that are named alike (anterior and
+        # posterior hippocampus) would first have to be told apart, and some runs never got there.
         self.module.model.text_mean.copy_(self.texts.prototypes.mean(0))
         self.module.model.text_basis.copy_(text_basis(concepts().values(), encoder, config.text_rank))
 

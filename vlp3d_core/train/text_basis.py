@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from scipy.linalg import eigh
 from torch import Tensor
 
+from vlp3d_core.errors import MedVLPError
+from vlp3d_core.files import replacing
 from vlp3d_core.text.concepts import Concept
 from vlp3d_core.text.encoder import TextEncoder
 from vlp3d_core.text.phrases import concept_phrases
@@ -22,11 +31,30 @@ SHRINKAGE = 0.1
 def text_basis(concepts: Iterable[Concept], encoder: TextEncoder, rank: int) -> Tensor:
     """The basis of `VisionLanguageModel`, from the phrasings of all concepts, not only of those to be trained.
 
+    What was computed before (13,000 phrases of all concepts: half a minute on a core) is kept in the user's cache.
+
     Returns:
         (T, rank), float32. Over all concepts t @ basis has unit variance in every component; the components are those
         in which concepts differ most, compared with how much one concept's phrasings differ.
     """
-    return discriminants([encoder.encode(concept_phrases(c, PER_NAME, 1, seed=0)[0]) for c in concepts], rank)
+    phrases = [concept_phrases(c, PER_NAME, 1, seed=0)[0] for c in concepts]
+    what = json.dumps([encoder.sha256, SHRINKAGE, rank, phrases])
+    kept = cache_folder() / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.safetensors"
+    with suppress(OSError, SafetensorError, KeyError):
+        basis = load_file(kept)["basis"]
+        if basis.shape == (encoder.dimension, rank):
+            return basis
+    basis = discriminants([encoder.encode(some) for some in phrases], rank)
+    with suppress(OSError, MedVLPError):  # it is only slower without a cache
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(kept) as path:
+            save_file({"basis": basis}, path)
+    return basis
+
+
+def cache_folder() -> Path:
+    """Where bases are kept; they may be deleted at any time."""
+    return user_cache_path("medvlp", appauthor=False) / "text-basis"
 
 
 def discriminants(classes: list[NDArray[np.float32]], rank: int) -> Tensor:
