@@ -153,7 +153,7 @@ class Watch:
         """Look for what has changed, with the time that there is; the next call goes on where this one stopped.
 
         Args:
-            seconds: after which it returns; None takes the time that it needs.
+            seconds: after which it returns, with one job looked at at least; None takes the time that it needs.
 
         Returns:
             ids of jobs that are new, have changed or are gone.
@@ -162,8 +162,9 @@ class Watch:
         changed = self._look_around()
         watched = list(self.jobs.values())
         first = self._next if self._next < len(watched) else 0
-        for place in (*range(first, len(watched)), *range(first)):
-            if end is not None and time.perf_counter() > end:
+        for count, place in enumerate((*range(first, len(watched)), *range(first))):
+            # One job at least, or a slow look at the folder would keep them all from being seen for ever.
+            if count and end is not None and time.perf_counter() > end:
                 self._next = place
                 break
             if watched[place].refresh():

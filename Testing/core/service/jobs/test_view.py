@@ -66,5 +66,11 @@ def test_a_look_without_time_goes_on_the_next_time(tmp_path: Path, monkeypatch: 
     ticks = count()
     monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
     watch = Jobs(tmp_path).watch()
-    assert [watch.refresh(2.5), watch.refresh(2.5), watch.refresh(2.5)] == [{*ids[:2]}, {*ids[2:4]}, {ids[4]}]
+    assert [watch.refresh(1.5), watch.refresh(1.5), watch.refresh(1.5)] == [{*ids[:2]}, {*ids[2:4]}, {ids[4]}]
     assert all(job.view.step == 19 for job in watch.jobs.values())
+
+
+def test_a_look_that_is_late_from_the_start_sees_one_job(tmp_path: Path) -> None:
+    ids = [running(tmp_path).id for _ in range(3)]
+    watch = Jobs(tmp_path).watch()
+    assert [watch.refresh(0) for _ in range(3)] == [{id} for id in ids]
