@@ -18,6 +18,7 @@ from MedVLPTrainLib.Findings import Findings, readFindings
 from MedVLPTrainLib.Parameters import FOLDER, READY, SCENE, Parameters
 from MedVLPTrainLib.SceneData import MANIFEST, SceneWriter
 from MedVLPTrainLib.SceneTree import SceneTree
+from MedVLPTrainLib.SpecForm import MODALITIES
 
 
 class DataBox:
@@ -39,7 +40,8 @@ class DataBox:
         self.findings: Findings | None = None
         self._checked = ""  # the manifest that the findings are of
         self._notes: tuple[str, ...] = ()
-        self.source = ChoiceBox(ui.sourceComboBox, self._onSource)
+        self.source = ChoiceBox(ui.sourceComboBox, self._setter("source"))
+        self.modality = ChoiceBox(ui.modalityComboBox, self._setter("modality"))
         self.tree = SceneTree(ui, onChanged)
         self.captions = CaptionBox(ui, work, self._onManifest, say)
         ui.makeButton.connect("clicked(bool)", guard(self.make, say))
@@ -61,6 +63,8 @@ class DataBox:
         source = parameters.source if parameters is not None else FOLDER
         sources = [(_("A folder of scans"), FOLDER), (_("Volumes of this scene"), SCENE), (_("A manifest"), READY)]
         self.source.show(sources, source)
+        modality = parameters.modality if parameters is not None else ""
+        self.modality.show([(_("From the files"), ""), *((name, name) for name in MODALITIES)], modality)
         self.ui.folderFrame.visible = source == FOLDER
         self.ui.sceneFrame.visible = source == SCENE
         for widget in (self.ui.outputEdit, self.ui.outputButton, self.ui.outputEditLabel, self.ui.makeButton):
@@ -81,13 +85,14 @@ class DataBox:
             return
         output = _path(parameters.output)
         if parameters.source == SCENE:
-            writer = SceneWriter(slicer.mrmlScene, self.tree.pairs(), output)
+            writer = SceneWriter(slicer.mrmlScene, self.tree.pairs(), output, modality=parameters.modality)
             titles = (_("'{name}' is written …").format(name=name) for name in writer)
             self._work.steps(_("Writing volumes …"), titles, lambda _nothing: self._written(writer))
             return
         output.mkdir(parents=True, exist_ok=True)
         words = ["manifest", "build", str(_path(parameters.folder)), f"--output={output / MANIFEST}"]
         words += [f"--reports={_path(parameters.reports)}"] if parameters.reports.strip() else []
+        words += [f"--modality={parameters.modality}"] if parameters.modality else []
         self._work.command(_("Looking for volumes …"), words, self._built)
 
     def check(self) -> None:
@@ -158,10 +163,13 @@ class DataBox:
             return _("Load volumes, and check those that are for training.")
         return "" if self.parameters.output.strip() else _("Choose the folder that the data go into.")
 
-    def _onSource(self, source: str) -> None:
-        if self.parameters is not None:
-            self.parameters.source = source
-            self._onChanged()
+    def _setter(self, name: str) -> Callable[[str], None]:
+        def choose(value: str) -> None:
+            if self.parameters is not None:
+                setattr(self.parameters, name, value)
+                self._onChanged()
+
+        return choose
 
     def _browser(self, name: str, ask: Callable[[str], str]) -> Callable[[], None]:
         def browse() -> None:

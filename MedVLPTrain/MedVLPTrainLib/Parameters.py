@@ -32,6 +32,7 @@ class Parameters:
     reports: str = ""
     output: str = ""
     manifest: str = ""
+    modality: str = ""
     method: str = "finetune"
     recipe: str = "small"
     name: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from MedVLPLib.Flatten import flatten
+from MedVLPLib.Modality import modalityOf
 from MedVLPLib.Texts import _
 from MedVLPLib.Volumes import volumeFromNode
 from MedVLPTrainLib.FileNames import fileName
@@ -41,16 +42,17 @@ class SceneWriter:
         scene: a vtkMRMLScene.
         pairs: what to write.
         folder: where; it is made. An earlier data set of the same names is replaced.
+        modality: of those that do not say it themselves; "" for a careful guess.
 
     Raises:
         MedVLPError: nothing to write, or a folder that cannot be made.
     """
 
-    def __init__(self, scene: Any, pairs: Sequence[Pair], folder: Path, seed: int = 0) -> None:
+    def __init__(self, scene: Any, pairs: Sequence[Pair], folder: Path, seed: int = 0, modality: str = "") -> None:
         if not pairs:
             raise MedVLPError(_("No volume is chosen."), _("Check at least one volume of the list."))
         self.pairs, self.folder = tuple(pairs), folder
-        self._scene, self._seed = scene, seed
+        self._scene, self._seed, self._modality = scene, seed, modality
         self._cases: list[Case] = []
         self._notes: list[str] = []
         self._names: list[str] = []
@@ -98,19 +100,19 @@ class SceneWriter:
                 "train",
                 label if labels is not None else None,
                 {row.value: row.concept for row in labels.segments} if labels is not None else {},
-                modality=volume.modality,
+                modality=modalityOf(volumeNode) or self._modality or volume.modality,
             )
         )
         return str(volumeNode.GetName())
 
 
-def writeScene(scene: Any, pairs: Sequence[Pair], folder: Path, seed: int = 0) -> Written:
+def writeScene(scene: Any, pairs: Sequence[Pair], folder: Path, seed: int = 0, modality: str = "") -> Written:
     """For scripts: write everything at once.
 
     Raises:
         MedVLPError: nothing to write, a volume or segmentation that cannot be used, or a folder that is full.
     """
-    writer = SceneWriter(scene, pairs, folder, seed)
+    writer = SceneWriter(scene, pairs, folder, seed, modality)
     for _name in writer:
         pass
     return writer.finish()

@@ -13,6 +13,7 @@ from vlp3d_core.service.jobs.spec import JobSpec
 
 FINETUNE = "finetune"
 METHODS = (FINETUNE, "gtgm", "t3d", "mg3d")
+MODALITIES = ("CT", "MR", "EM", "PT")
 SETTINGS = {"steps": "steps", "batch": "batch", "patch": "patch", "learningRate": "learning_rate", "seed": "seed"}
 """Field of the form → the engine's name of the setting."""
 
@@ -23,6 +24,7 @@ class Form:
 
     Attributes:
         method: one of `METHODS`.
+        modality: of the volumes that are learned; "" for the one that there is.
         init: folder of a run or bundle to start from.
         more: further settings, one `key=value` a line.
         target: "local", or "slurm:PROFILE".
@@ -31,6 +33,7 @@ class Form:
     method: str = FINETUNE
     recipe: str = "small"
     name: str = ""
+    modality: str = ""
     init: str = ""
     steps: str = ""
     batch: str = ""
@@ -57,6 +60,8 @@ def specOf(form: Form) -> JobSpec:
     overrides = [f"{SETTINGS[key]}={_value(key, text)}" for key in SETTINGS if (text := getattr(form, key).strip())]
     overrides += _lines(form.more)
     keys = [word.partition("=")[0] for word in overrides]
+    if form.modality and "modality" not in keys:  # further settings are more exact
+        overrides.insert(0, f"modality={form.modality}")
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise UsageError(_("The setting {name} is said twice.").format(name=twice[0]), _("Remove one of them."))
     name, init = " ".join(form.name.split())[:200], form.init.strip()
@@ -83,7 +88,9 @@ def formOf(spec: JobSpec) -> Form:
     more, fields = [], {setting: key for key, setting in SETTINGS.items()}
     for word in spec.overrides:
         key, _equals, value = word.partition("=")
-        if key in fields:
+        if key == "modality" and value in MODALITIES:
+            texts[key] = value
+        elif key in fields:
             texts[fields[key]] = ", ".join(re.findall(r"\d+", value)) if key == "patch" else value
         elif not (key in ("name", "title") and spec.kind == FINETUNE and spec.name):
             more.append(word)

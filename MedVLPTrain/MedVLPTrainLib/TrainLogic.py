@@ -66,6 +66,16 @@ class TrainLogic:
             "labelFraction": "1",
         }
 
+    def modality(self, form: Form) -> str:
+        """What the job is for; "" where it takes the one modality that there is, or that cannot be known here."""
+        said = [word for word in specOf(form).overrides if word.startswith("modality=")]
+        if said or form.method == FINETUNE:
+            return said[0].partition("=")[2].strip() if said else ""
+        try:
+            return str(settings_of(specOf(form)).modality)
+        except ImportError:
+            return ""
+
     def starts(self) -> list[tuple[str, str]]:
         """(title, folder) of what a fine-tuning can start from: trainings that are done, and models."""
         found = []

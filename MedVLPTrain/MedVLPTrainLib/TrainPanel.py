@@ -164,7 +164,10 @@ class TrainPanel:
         found = self.data.findings
         if not self.work.busy and found is None:
             return _("Check the data first (button 'Check' in the step Data).")
-        return self._busy() or (found.obstacle(self.parameters.method) if found is not None else "")
+        if found is None or self.work.busy:
+            return self._busy()
+        form = readForm(self.parameters)
+        return found.obstacle(form.method, self.logic.modality(form))
 
     def _busy(self) -> str:
         return _("Wait until the work is over, or cancel it.") if self.work.busy else ""

@@ -86,6 +86,15 @@ def test_subjects_are_patients_and_else_volumes(
     assert [case.label for case in cases] == [None, None]
 
 
+def test_what_a_volume_says_of_its_modality_counts_more_than_the_choice(
+    make_volume: Make, scene: Any, tmp_path: Path
+) -> None:
+    says, silent = make_volume(name="a"), make_volume(name="b")
+    says.SetAttribute("DICOM.Modality", "CT")
+    pairs = [Pair(says.GetID()), Pair(silent.GetID())]
+    assert [case.modality for case in writeScene(scene, pairs, tmp_path, modality="MR").cases] == ["CT", "MR"]
+
+
 def test_pairs_are_guessed_by_reference_and_by_name(make_volume: Make, scene: Any) -> None:
     first, second, third = (make_volume(name=name) for name in ("Anna CT", "Berta", "Clara"))
     referred = drawn(second, "liver", "spleen")

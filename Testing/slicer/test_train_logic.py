@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
 PATIENCE = 120.0
 FULL = Form(
     name="Größe 1", init="/runs/gtgm", steps="40", batch="2", patch="64, 64, 48", learningRate="0.001", seed="3",
-    labelFraction="0.5", more="workers=2\nema=0.9", manifest="/data/m.jsonl",
+    modality="MR", labelFraction="0.5", more="workers=2\nema=0.9", manifest="/data/m.jsonl",
 )  # fmt: skip
 
 
@@ -97,16 +98,24 @@ def test_what_the_recipe_says_stands_in_the_form(tmp_path: Path) -> None:
 def test_findings_in_words() -> None:
     found = readFindings(
         {
-            "volumes": 3, "subjects": 1, "with_label": 2, "with_report": 0, "splits": {"train": 3},
+            "volumes": 30, "subjects": 1, "with_label": 2, "with_report": 0, "splits": {"train": 3},
             "modalities": {"CT": 2, "MR": 1}, "labels": {"liver": 2}, "spacings": {"1 x 1 x 3": 3},
-            "remarks": [
-                {"level": "error", "subject": "a", "text": "It is broken."},
-                {"level": "warning", "subject": "", "text": "Hm."},
+            "groups": [
+                {"level": "error", "text": "It is broken.", "count": 1, "example": "a (a.nii)"},
+                {"level": "warning", "text": "The modality is not known.", "count": 12, "example": "b (b.nii)"},
+                {"level": "warning", "text": "Hm.", "count": 0, "example": ""},
             ],
         }
     )  # fmt: skip
-    assert found.errors == ("a: It is broken.",) and found.kind == "error"
-    assert "3 volumes, 2 with labels" in found.text() and "2 CT, 1 MR" in found.text() and "one patient" in found.text()
+    assert found.errors == ("a (a.nii): It is broken.",) and found.kind == "error"
+    assert found.text().splitlines() == [
+        "30 volumes, 2 with labels, 0 with a text.",
+        "a (a.nii): It is broken.",
+        "There are several modalities (2 CT, 1 MR), and a model learns one.",
+        "There is only one patient: nobody is left to validate on.",
+        "12 volumes: The modality is not known. For example b (b.nii).",
+        "Hm.",
+    ]
     assert ("Structure", "Liver", 2) in found.counts and ("Spacing (mm)", "1 x 1 x 3", 3) in found.counts
     assert "It is broken." in found.obstacle("finetune")
     assert "label maps" in readFindings({"volumes": 1}).obstacle("finetune")
@@ -116,6 +125,36 @@ def test_findings_in_words() -> None:
     )
     many = readFindings({"notes": [str(n) for n in range(40)]})
     assert "… and 28 more." in many.text()
+
+
+@pytest.mark.parametrize(
+    ("modalities", "method", "modality", "words"),
+    [
+        ({"MR": 3}, "finetune", "", ""),
+        ({"unknown": 3}, "finetune", "", "do not say their modality"),
+        ({"unknown": 3, "MR": 1}, "finetune", "", ""),
+        ({"unknown": 3}, "finetune", "EM", ""),
+        ({"CT": 2, "MR": 3}, "finetune", "", r"several modalities \(3 MR, 2 CT\)"),
+        ({"CT": 2, "MR": 3}, "finetune", "CT", ""),
+        ({"CT": 2}, "finetune", "MR", r"No volume is MR \(2 CT\)"),
+        ({"unknown": 3}, "gtgm", "CT", ""),
+        ({"CT": 2, "MR": 3}, "gtgm", "CT", "for CT, and there are other volumes"),
+    ],
+)
+def test_a_modality_that_cannot_be_learned_is_said_before_the_launch(
+    modalities: dict[str, int], method: str, modality: str, words: str
+) -> None:
+    found = readFindings({"with_label": 5, "with_report": 5, "modalities": modalities}).obstacle(method, modality)
+    assert re.search(words, found) if words else found == ""
+
+
+def test_the_modality_of_a_job() -> None:
+    logic = TrainLogic(python=sys.executable)
+    assert [logic.modality(form) for form in (Form(), Form("t3d"), Form(modality="MR"), Form(more="modality=EM"))] == [
+        "", "CT", "MR", "EM",
+    ]  # fmt: skip
+    assert settings_of(specOf(Form("gtgm", modality="MR", manifest="m"))).normalisation["kind"] == "percentile"
+    assert specOf(Form(modality="MR", more="modality=EM", manifest="m")).overrides == ("modality=EM",)
 
 
 class Maker:

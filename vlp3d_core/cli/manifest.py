@@ -35,6 +35,7 @@ def add_parser(subparsers: Any) -> None:
     build.add_argument(
         "--layout", metavar="NAME", default=PLAIN, help="of a public data set, see below; default: what the names say"
     )
+    build.add_argument("--modality", metavar="MR", help="CT, MR, EM or PT, where a name does not say it")
     build.add_argument("--reports", type=Path, metavar="CSV", help="a column for the volume, one or more for the text")
     build.add_argument("--channel", metavar="NAME", default="", help="msd: of volumes with several; default the first")
     build.add_argument("--seed", type=whole, default=0, help="of the splits by subject; default 0")
@@ -55,9 +56,12 @@ def run(args: argparse.Namespace) -> int:
 def _build(args: argparse.Namespace) -> int:
     from vlp3d_core.cli.options import check_folders
     from vlp3d_core.train.manifest import write_manifest
+    from vlp3d_core.volume.modality import parse_modality
 
     check_folders([args.output])
+    modality = parse_modality(args.modality) if args.modality else ""
     cases, notes = _plain(args) if args.layout == PLAIN else _published(args)
+    cases = [replace(case, modality=case.modality or modality) for case in cases]
     write_manifest(cases, args.output)
     if args.json:
         print_json({"manifest": args.output, **_counts(cases), "notes": notes})
@@ -111,17 +115,21 @@ def _layouts() -> str:
 
 def _check(args: argparse.Namespace) -> int:
     """Exit code 1 when a run would stop or learn something wrong."""
-    from vlp3d_core.train.inspect import inspect_manifest
+    from vlp3d_core.train.inspect import grouped, inspect_manifest
 
     with progress_bar(args.json) as progress:
         cases, remarks = inspect_manifest(args.manifest, progress)
     errors = sum(r.level == "error" for r in remarks)
     if args.json:
-        more = {"labels": _labels(cases), "spacings": _spacings(cases), "remarks": [asdict(r) for r in remarks]}
-        print_json({"manifest": args.manifest, **_counts(cases), **more})
+        found = {
+            "remarks": [asdict(remark) for remark in remarks],
+            "groups": [asdict(group) for group in grouped(remarks)],
+        }
+        counts = {"labels": _labels(cases), "spacings": _spacings(cases)}
+        print_json({"manifest": args.manifest, **_counts(cases), **counts, **found})
     else:
-        for remark in sorted(remarks, key=lambda r: r.level):
-            print(f"{remark.level}: {f'{remark.subject}: ' if remark.subject else ''}{remark.text}")
+        for group in grouped(remarks):
+            print(f"{group.level}: {group}")
         print(f"{args.manifest}: {_summary(cases)}; {errors} errors, {len(remarks) - errors} warnings")
     return 1 if errors else 0
 

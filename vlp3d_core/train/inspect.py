@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from vlp3d_core.volume.volume import Volume
 ENGLISH = frozenset(
     ("the", "of", "and", "is", "are", "in", "with", "no", "there", "to", "a", "an", "for", "on", "right")
 )
+NUMBERS = re.compile(r"\d+(?:\.\d+)?(?:(?:, | x )\d+(?:\.\d+)?)*(?: …)?")
 THIN = 8.0
 """Slices this many times thicker than their pixels are wide are worth a word."""
 
@@ -32,19 +34,63 @@ class Remark:
 
     Attributes:
         level: "error": a run would stop or learn something wrong; "warning": worth knowing.
-        subject: of the line.
-        text: one sentence.
+        subject: of the line; "" for the whole manifest.
+        text: what is the matter, without the file's name, so that the same thing has the same words in each line.
+        file: name of the file that it is about; "" for none.
     """
 
     level: Literal["error", "warning"]
     subject: str
     text: str
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Remarks of the same words; numbers may differ.
+
+    Attributes:
+        level, text: of the first of them.
+        count: of lines; 0 where it is about the whole manifest.
+        example: subject and file of the first of them; "" where it is about the whole manifest.
+    """
+
+    level: Literal["error", "warning"]
+    text: str
+    count: int
+    example: str
+
+    def __str__(self) -> str:
+        if not self.count:
+            return self.text
+        return (
+            f"{self.count} volumes: {self.text} For example {self.example}."
+            if self.count > 1
+            else f"{self.example}: {self.text}"
+        )
+
+
+def grouped(remarks: Iterable[Remark]) -> list[Group]:
+    """Errors first, else in the order in which they came up."""
+    groups: dict[tuple[str, str], list[Remark]] = {}
+    for remark in remarks:
+        groups.setdefault((remark.level, NUMBERS.sub("#", remark.text)), []).append(remark)
+    made = []
+    for found in groups.values():
+        first = found[0]
+        file = f" ({first.file})" if first.file else ""
+        made.append(Group(first.level, first.text, len(found) if first.subject else 0, f"{first.subject}{file}"))
+    return sorted(made, key=lambda group: group.level)
 
 
 def inspect_manifest(
     path: Path, progress: Progress = silent, cancel: Cancel = never
 ) -> tuple[list[Case], list[Remark]]:
     """Open every volume and label map; find what is unreadable, twice there, misplaced, unnamed or empty.
+
+    Returns:
+        the cases, each with the modality that a run will take it for ("" where neither manifest nor file says it), and
+        the remarks.
 
     Raises:
         MedVLPError: the manifest itself cannot be used.
@@ -53,14 +99,15 @@ def inspect_manifest(
     cases = read_manifest(path)
     remarks: list[Remark] = []
     seen: dict[str, Case] = {}
-    for number, case in enumerate(cases, 1):
+    for number, case in enumerate(list(cases), 1):
         check(cancel)
         remarks += _of_report(case)
         try:
-            volume = read_volume(case.image, modality=case.modality or None)
+            volume = read_volume(case.image)
         except MedVLPError as error:
-            remarks.append(Remark("error", case.subject, str(error)))
+            remarks.append(Remark("error", case.subject, _of_it(str(error), case.image), case.image.name))
         else:
+            cases[number - 1] = replace(case, modality=case.modality or volume.modality)
             remarks += [*_of_volume(case, volume), *_of_label(case, volume), *_of_content(case, volume, seen)]
         progress("checking", number / len(cases))
     splits = {case.split for case in cases}
@@ -83,15 +130,15 @@ def _of_report(case: Case) -> list[Remark]:
 
 
 def _of_volume(case: Case, volume: Volume) -> list[Remark]:
-    remarks = [Remark("warning", case.subject, note) for note in (volume.source.notes if volume.source else ())]
+    texts = [_of_it(note, case.image) for note in (volume.source.notes if volume.source else ())]
     spacing = sorted(volume.spacing)
     if spacing[-1] > THIN * spacing[0]:
-        text = f"{case.image.name} has voxels of {' x '.join(f'{s:.2f}' for s in volume.spacing)} mm."
-        remarks.append(Remark("warning", case.subject, text))
-    if not volume.modality:
-        text = f"The modality of {case.image.name} is not known; write it into the manifest."
-        remarks.append(Remark("warning", case.subject, text))
-    return remarks
+        texts.append(f"Voxels of {' x '.join(f'{s:.2f}' for s in volume.spacing)} mm.")
+    if not case.modality and not volume.modality:
+        texts.append("The modality is not known: neither manifest nor file says it.")
+    elif case.modality and volume.modality not in ("", case.modality):
+        texts.append(f"The manifest says {case.modality}, and the file looks like {volume.modality}.")
+    return [Remark("warning", case.subject, text, case.image.name) for text in texts]
 
 
 def _of_label(case: Case, volume: Volume) -> list[Remark]:
@@ -100,18 +147,18 @@ def _of_label(case: Case, volume: Volume) -> list[Remark]:
     try:
         labels, affine = read_labels(case.label)
     except MedVLPError as error:
-        return [Remark("error", case.subject, str(error))]
+        return [Remark("error", case.subject, _of_it(str(error), case.label), case.label.name)]
     i, j, k = labels.shape
     remarks = []
     if not Grid.of(volume).matches(Grid((i, j, k), affine), tolerance=0.05):
-        text = f"The label map {case.label.name} does not lie on the grid of {case.image.name}."
-        remarks.append(Remark("error", case.subject, text))
+        text = "The label map does not lie on the grid of its volume."
+        remarks.append(Remark("error", case.subject, text, case.label.name))
     values = set(np.unique(labels).tolist()) - {0}
     if not values:
-        remarks.append(Remark("warning", case.subject, f"The label map {case.label.name} is empty."))
+        remarks.append(Remark("warning", case.subject, "The label map is empty.", case.label.name))
     if unnamed := sorted(values - set(case.labels)):
-        text = f"{case.label.name} has values without a name: {_few(unnamed)}."
-        remarks.append(Remark("warning", case.subject, text))
+        text = f"The label map has values without a name: {_few(unnamed)}."
+        remarks.append(Remark("warning", case.subject, text, case.label.name))
     return remarks
 
 
@@ -123,7 +170,14 @@ def _of_content(case: Case, volume: Volume, seen: dict[str, Case]) -> list[Remar
     apart = first.split != case.split
     where = f"{first.image.name} of {first.subject}" + (f", which is in another split ({first.split})" if apart else "")
     level: Literal["error", "warning"] = "error" if apart else "warning"
-    return [Remark(level, case.subject, f"{case.image.name} has the same voxels as {where}.")]
+    return [Remark(level, case.subject, f"It has the same voxels as {where}.", case.image.name)]
+
+
+def _of_it(text: str, path: Path) -> str:
+    """A sentence about a file without its name."""
+    for name in (str(path), path.name):
+        text = text.replace(name, "the file")
+    return text[:1].upper() + text[1:]
 
 
 def _few(values: Sequence[int]) -> str:

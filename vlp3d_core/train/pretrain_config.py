@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlp3d_core.errors import UsageError
-from vlp3d_core.train.settings import RECIPES, RunSettings, load_settings, require
+from vlp3d_core.train.plan import PERCENTILES
+from vlp3d_core.train.settings import RECIPES, RunSettings, changes, load_settings, require
 
 METHODS = ("gtgm", "t3d", "mg3d")
 OBJECTIVES = ("clip", "tcl", "tir", "tma")
@@ -66,6 +67,8 @@ class PretrainConfig(RunSettings):
 def load_pretrain_config(method: str, recipe: str | Path = "small", overrides: Sequence[str] = ()) -> PretrainConfig:
     """The recipe of a method: a size ("small"), or a YAML file of one's own.
 
+    A modality among the overrides brings its normalisation along: a recipe's window of HU means nothing for MR.
+
     Raises:
         UsageError: an unknown method or recipe, or a setting that makes no sense.
     """
@@ -77,7 +80,16 @@ def load_pretrain_config(method: str, recipe: str | Path = "small", overrides: S
             there = ", ".join(size for size in SIZES if (RECIPES / f"{method}-{size}.yaml").is_file())
             raise UsageError(f"{method} has no recipe {str(recipe)!r} yet.", f"Choose {there}, or give a YAML file.")
         recipe = path
-    config = load_settings(PretrainConfig, recipe, overrides)
+    config = load_settings(PretrainConfig, recipe, [*_scale(overrides), *overrides])
     if config.method != method:
         raise UsageError(f"The recipe {recipe} is for {config.method}, not for {method}.", "Choose another recipe.")
     return config
+
+
+def _scale(overrides: Sequence[str]) -> list[str]:
+    """The normalisation of a modality without a scale of its own; an override of it comes later and counts."""
+    modality = changes(overrides).get("modality")
+    if modality not in PERCENTILES:
+        return []
+    low, high = PERCENTILES[modality]
+    return [f"normalisation={{kind: percentile, low: {low}, high: {high}}}"]

@@ -17,7 +17,7 @@ from vlp3d_core.cli.main import main
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.train.collect import collect, subject_of, with_splits
 from vlp3d_core.train.importers.studies import make_studies
-from vlp3d_core.train.inspect import inspect_manifest
+from vlp3d_core.train.inspect import Remark, grouped, inspect_manifest
 from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
 from vlp3d_core.train.reports_csv import Reports
 from vlp3d_core.volume import Volume
@@ -155,13 +155,22 @@ def flat(cases: list[Case], folder: Path) -> list[Case]:
     return [*cases, Case(folder / "flat.nii.gz", "flat", "train", modality="CT")]
 
 
+def nameless(cases: list[Case], folder: Path) -> list[Case]:
+    """An image of which neither manifest nor file says what it is."""
+    array = np.random.default_rng(1).uniform(0, 1, (8, 8, 8)).astype(np.float32)
+    write_volume(Volume(array, np.eye(4), ""), folder / "nameless.nii.gz")
+    return [*cases, Case(folder / "nameless.nii.gz", "nameless", "train")]
+
+
 @pytest.mark.parametrize(
     ("change", "level", "text"),
     [
         (doubled, "error", "same voxels as .* in another split"),
-        (truncated, "error", "broken"),
-        (flat, "warning", "has voxels of 1.00 x 1.00 x 12.00 mm"),
+        (truncated, "error", "^(?!.*broken).*[Tt]he file"),
+        (flat, "warning", "Voxels of 1.00 x 1.00 x 12.00 mm"),
         (lambda c, _: [replace(c[0], label=c[1].label), *c[1:]], "error", "does not lie on the grid"),
+        (lambda c, _: [replace(c[0], modality="MR"), *c[1:]], "warning", "says MR, and the file looks like CT"),
+        (nameless, "warning", "modality is not known"),
         (lambda c, _: [replace(c[0], labels={}), *c[1:]], "warning", "values without a name"),
         (lambda c, _: [replace(c[0], report=GERMAN), *c[1:]], "warning", "not look English"),
         (lambda c, _: [x for x in c if x.split != "validation"], "warning", "No subject is in the split 'validation'"),
@@ -180,6 +189,21 @@ def test_sound_studies_have_no_remark(studies: Path) -> None:
     assert len(cases) == 10 and [r for r in remarks if r.level == "error"] == []
 
 
+def test_the_same_thing_in_many_volumes_is_said_once(studies: Path, tmp_path: Path) -> None:
+    cases = [replace(case, labels={}, modality="") for case in read_manifest(studies)]
+    write_manifest(cases, tmp_path / "m.jsonl")
+    seen, remarks = inspect_manifest(tmp_path / "m.jsonl")
+    assert {case.modality for case in seen} == {"CT"}, "the files say it"
+    one = Remark("error", "x", "It is broken.", "x.nii")
+    groups = grouped([*remarks, one, Remark("warning", "", "No subject.")])
+    assert str(groups[0]) == "x (x.nii): It is broken."
+    nameless = next(group for group in groups if "without a name" in group.text)
+    assert str(nameless).startswith("10 volumes: The label map has values without a name: 1, ")
+    first = cases[0].label.name  # type: ignore[union-attr]
+    assert str(nameless).endswith(f"For example {cases[0].subject} ({first}).")
+    assert str(groups[-1]) == "No subject."
+
+
 def test_the_command_line(studies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "ä m.jsonl"
     assert main(["manifest", "build", str(studies.parent), "-o", str(out), "--json"]) == 0
@@ -190,7 +214,7 @@ def test_the_command_line(studies: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "0 errors" in capsys.readouterr().out
     write_manifest(doubled(read_manifest(studies), tmp_path), tmp_path / "twice.jsonl")
     assert main(["manifest", "check", str(tmp_path / "twice.jsonl")]) == 1
-    assert "error: other: " in capsys.readouterr().out
+    assert "error: other (copy.nii.gz): It has the same voxels as " in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not (DATA / "hippocampus").is_dir(), reason="the data folder is not here (set MEDVLP_DATA)")
