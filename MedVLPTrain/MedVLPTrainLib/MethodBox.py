@@ -13,13 +13,10 @@ from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
 from MedVLPTrainLib.Choices import ChoiceBox
 from MedVLPTrainLib.Parameters import Parameters, readForm
-from MedVLPTrainLib.SpecForm import FINETUNE, Form, recipesOf
+from MedVLPTrainLib.Settings import readLines, recipesOf, writeLines
+from MedVLPTrainLib.SettingsForm import SettingsForm
+from MedVLPTrainLib.SpecForm import FINETUNE, Form
 from MedVLPTrainLib.Words import needText
-
-FIELDS = {
-    "steps": "stepsEdit", "batch": "batchEdit", "patch": "patchEdit", "learningRate": "rateEdit", "seed": "seedEdit",
-    "labelFraction": "fractionEdit",
-}  # fmt: skip
 
 
 class MethodBox:
@@ -39,13 +36,13 @@ class MethodBox:
         self.ui, self.logic, self._work, self._onChanged = ui, logic, work, onChanged
         self.parameters: Parameters | None = None
         self._filling = False
-        self._recipe: tuple[str, str] | None = None
         self._starts: list[tuple[str, str]] = []
         self._tried: tuple[Form, str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.method = ChoiceBox(ui.methodComboBox, self._setter("method"))
         self.recipe = ChoiceBox(ui.recipeComboBox, self._setter("recipe"))
         self.init = ChoiceBox(ui.initComboBox, self._setter("init"))
+        self.settings = SettingsForm(ui, self._onTyped)
         ui.moreEdit.connect("textChanged()", guard(self._onMore, say))
         ui.trialButton.connect("clicked(bool)", guard(self.tryIt, say))
 
@@ -77,14 +74,9 @@ class MethodBox:
         if self.ui.moreEdit.plainText != form.more:
             self.ui.moreEdit.setPlainText(form.more)
         self._filling = False
-        fine = form.method == FINETUNE
-        for widget in (self.ui.initComboBox, self.ui.fractionEdit):
-            widget.enabled = fine
-        if self._recipe != (form.method, form.recipe):
-            self._recipe = form.method, form.recipe
-            known = self.logic.defaults(form)
-            for field, name in FIELDS.items():
-                getattr(self.ui, name).placeholderText = known.get(field, "")
+        self.ui.initComboBox.enabled = form.method == FINETUNE
+        if parameters is not None:
+            self.settings.show(form.method, form.recipe, readLines(form.settings))
         self.ui.trialButton.enabled = not obstacle
         hint = _("Make 20 steps in a temporary folder on this computer: says how long the run takes and what it needs.")
         self.ui.trialButton.toolTip = obstacle or hint
@@ -121,6 +113,10 @@ class MethodBox:
                 self._onChanged()
 
         return choose
+
+    def _onTyped(self, name: str, text: str) -> None:
+        if self.parameters is not None:
+            self.parameters.settings = writeLines({**readLines(self.parameters.settings), name: text})
 
     def _onMore(self) -> None:
         if not self._filling and self.parameters is not None:

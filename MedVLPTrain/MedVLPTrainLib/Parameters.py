@@ -8,7 +8,7 @@ from slicer.parameterNodeWrapper import parameterNodeWrapper
 
 from MedVLPTrainLib.SpecForm import Form
 
-VERSION = 1
+VERSION = 2
 """Of the fields below. A new meaning of a field raises it."""
 
 FOLDER, SCENE, READY = "folder", "scene", "manifest"
@@ -37,12 +37,7 @@ class Parameters:
     recipe: str = "small"
     name: str = ""
     init: str = ""
-    steps: str = ""
-    batch: str = ""
-    patch: str = ""
-    learningRate: str = ""
-    seed: str = ""
-    labelFraction: str = ""
+    settings: str = ""
     more: str = ""
     target: str = "local"
 

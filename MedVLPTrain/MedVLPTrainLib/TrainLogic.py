@@ -50,22 +50,6 @@ class TrainLogic:
         """Start a job; returns its id at once. Raises what `spec` and the target raise."""
         return self.jobs.submit(self.spec(form))
 
-    def defaults(self, form: Form) -> dict[str, str]:
-        """What the recipe itself says of the form's settings; {} where that cannot be known here."""
-        try:
-            settings = settings_of(specOf(Form(form.method, form.recipe, manifest=form.manifest)))
-        except (ImportError, MedVLPError):
-            return {}
-        patch = ", ".join(map(str, settings.patch))
-        return {
-            "steps": str(settings.steps),
-            "batch": str(settings.batch),
-            "patch": _("planned from the data") if form.method == FINETUNE else patch,
-            "learningRate": f"{settings.learning_rate:g}",
-            "seed": str(settings.seed),
-            "labelFraction": "1",
-        }
-
     def modality(self, form: Form) -> str:
         """What the job is for; "" where it takes the one modality that there is, or that cannot be known here."""
         said = [word for word in specOf(form).overrides if word.startswith("modality=")]

@@ -105,7 +105,7 @@ def test_from_drawn_structures_to_a_model_of_ones_own(
     found = readFindings(checked.said)
     assert checked.error is None and found.obstacle("finetune") == "" and found.text().startswith("7 volumes, 7 with")
 
-    id = logic.submit(Form(name="Mein Kopf", steps="30", more="ema=0.8", manifest=str(written.manifest)))
+    id = logic.submit(Form(name="Mein Kopf", settings="steps=30\nema=0.8", manifest=str(written.manifest)))
     until(lambda: logic.jobs.show(id).state not in ACTIVE)
     view = logic.jobs.show(id)
     assert (view.state, view.step, view.steps) == ("done", 29, 30), view.error

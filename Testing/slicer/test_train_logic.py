@@ -17,7 +17,8 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 from MedVLPTrainLib.Captions import Captions
 from MedVLPTrainLib.Command import Command
 from MedVLPTrainLib.Findings import readFindings
-from MedVLPTrainLib.SpecForm import METHODS, Form, formOf, modelName, recipesOf, specOf
+from MedVLPTrainLib.Settings import recipeSays, recipesOf, settingsOf
+from MedVLPTrainLib.SpecForm import METHODS, Form, formOf, modelName, specOf
 from MedVLPTrainLib.TrainLogic import TrainLogic
 from MedVLPTrainLib.Words import durationText, needText
 from vlp3d_core.errors import Cancelled, MedVLPError, UsageError
@@ -29,24 +30,29 @@ from vlp3d_core.train.manifest import Case, read_manifest, write_manifest
 
 PATIENCE = 120.0
 FULL = Form(
-    name="Größe 1", init="/runs/gtgm", steps="40", batch="2", patch="64, 64, 48", learningRate="0.001", seed="3",
-    modality="MR", labelFraction="0.5", more="workers=2\nema=0.9", manifest="/data/m.jsonl",
+    name="Größe 1", modality="MR", init="/runs/gtgm", more="workers=2\nweight_decay=0.1", manifest="/data/m.jsonl",
+    settings="steps=40\nbatch=2\npatch=64, 64, 48\nspacing=1, 1, 2.5\nlearning_rate=0.001\nencoder=resnet-50\nema=0.9"
+    "\nlabel_fraction=0.5\nseed=3",
 )  # fmt: skip
 
 
 def test_the_form_as_a_job_and_back() -> None:
     spec = specOf(FULL)
     assert parse_spec(spec.to_json()) == spec, "what the form makes, the schema accepts"
-    assert settings_of(spec).patch == (64, 64, 48) and settings_of(spec).ema == 0.9
-    assert spec.options == {"init": "/runs/gtgm", "label-fraction": 0.5}
+    made = settings_of(spec)
+    assert (made.patch, made.spacing, made.ema, made.modality) == ((64, 64, 48), (1.0, 1.0, 2.5), 0.9, "MR")
+    assert (made.encoder, made.encoder_options) == ("resnet-50", {}), "the recipe's options are for another encoder"
+    assert spec.options == {"init": "/runs/gtgm"}
     assert {"name=gr-e-1", 'title="Größe 1"'} <= set(spec.overrides)
     assert formOf(spec) == FULL
+    shell = JobSpec("finetune", "m.jsonl", recipe="small", options={"label-fraction": 0.25, "seed": 7})
+    assert formOf(shell).settings == "seed=7\nlabel_fraction=0.25"
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_recipe_of_every_method_is_a_job(method: str) -> None:
     for recipe in recipesOf(method):
-        spec = specOf(Form(method, recipe, "x", steps="7", manifest="m.jsonl"))
+        spec = specOf(Form(method, recipe, "x", settings="steps=7", manifest="m.jsonl"))
         assert settings_of(parse_spec(spec.to_json())).steps == 7
         assert formOf(spec).method == method
 
@@ -54,15 +60,17 @@ def test_every_recipe_of_every_method_is_a_job(method: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"patch": "64, 64"}, "is not a patch"),
-        ({"patch": "a lot"}, "is not a patch"),
-        ({"labelFraction": "2"}, "is not a part"),
+        ({"settings": "patch=64, 64"}, "'64, 64' is no patch"),
+        ({"settings": "spacing=a lot"}, "'a lot' is no spacing"),
+        ({"settings": "label_fraction=2"}, "label_fraction must not be above 1"),
+        ({"settings": "encoder=nope"}, "encoder must be one of residual-unet, swin-unetr, resnet-50"),
+        ({"method": "t3d", "settings": "objectives=clip; dream"}, "objectives can have clip, tcl, tir, tma, not dream"),
         ({"more": "two words"}, "is not a setting"),
-        ({"steps": "4", "more": "steps=5"}, "steps is said twice"),
-        ({"steps": "none"}, "steps cannot be 'none'"),
-        ({"batch": "0"}, "batch must be above 0"),
+        ({"settings": "steps=4", "more": "steps=5"}, "steps is said twice"),
+        ({"settings": "steps=none"}, "steps cannot be 'none'"),
+        ({"settings": "batch=0"}, "batch must be above 0"),
         ({"more": "colour=red"}, "unknown settings: colour"),
-        ({"method": "gtgm", "batch": "1"}, "batch must be above 1"),
+        ({"method": "gtgm", "settings": "batch=1"}, "batch must be above 1"),
     ],
 )
 def test_mistakes_in_the_form_are_said(changes: dict[str, str], words: str, tmp_path: Path) -> None:
@@ -84,12 +92,24 @@ def test_without_data_there_is_no_job(tmp_path: Path) -> None:
     assert logic.jobs.list() == []
 
 
-def test_what_the_recipe_says_stands_in_the_form(tmp_path: Path) -> None:
+def test_each_method_has_settings_of_its_own() -> None:
+    assert [one.name for one in settingsOf("finetune")] == [
+        "steps", "batch", "patch", "spacing", "learning_rate", "encoder", "ema", "label_fraction", "seed",
+    ]  # fmt: skip
+    own = {"gtgm": "barlow_weight", "t3d": "objectives", "mg3d": "clip_weight"}
+    for method, name in own.items():
+        assert [one in [setting.name for setting in settingsOf(method)] for one in own.values()].count(True) == 1
+        assert {"temperature", name} <= {one.name for one in settingsOf(method)}
+    assert recipeSays("t3d", "small")["objectives"] == "clip, tcl, tir"
+    assert recipeSays("finetune", "base") | {"steps": "20000", "patch": "planned from the data"} == recipeSays(
+        "finetune", "base"
+    )
+    both = Form("gtgm", settings="temperature=0,05\nlabel_fraction=0.5", manifest="m")
+    assert specOf(both).overrides == ("temperature=0.05",), "what the method does not have rests"
+
+
+def test_what_there_is_here(tmp_path: Path) -> None:
     logic = TrainLogic(Jobs(tmp_path), sys.executable)
-    planned, own = logic.defaults(Form()), logic.defaults(Form("gtgm", "small"))
-    assert planned["steps"] == "600" and planned["patch"] == "planned from the data"
-    assert own["batch"].isdecimal() and own["patch"].count(",") == 2
-    assert logic.defaults(Form("gtgm", "none")) == {}
     assert logic.targets()[0] == ("This computer", "local")
     assert "free" in logic.aboutThisComputer()
     assert any(title.startswith("Model ") for title, _folder in logic.starts())

@@ -72,7 +72,7 @@ class Module:
         return [e for e in self.root.iter("widget") if e.get("class") in USED_BY_HANDS]
 
 
-MODULES = (Module("MedVLPSegment", 7, 7), Module("MedVLPTrain", 18, 11))
+MODULES = (Module("MedVLPSegment", 7, 7), Module("MedVLPTrain", 12, 5))
 
 
 @pytest.fixture(params=MODULES, ids=lambda module: module.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlp3d_core.train.settings import RunSettings, require
+from vlp3d_core.train.settings import RunSettings, choice, require
 
 MODES = ("linear", "full")
 
@@ -22,7 +22,7 @@ class ClassificationConfig(RunSettings):
     """
 
     task: str
-    mode: str = "full"
+    mode: str = choice("full", MODES)
     findings: tuple[str, ...] = ()
     label_fraction: float = 1.0
 
@@ -30,7 +30,6 @@ class ClassificationConfig(RunSettings):
         """Raises UsageError for a value that makes no sense."""
         super().__post_init__()
         require(self.task == "classification", "task", "must be classification")
-        require(self.mode in MODES, "mode", f"must be one of {', '.join(MODES)}")
         require(len(set(self.findings)) == len(self.findings), "findings", "names a finding twice")
         require(self.strategy != "fsdp", "strategy", "can be fsdp in pretraining only")
         alone = self.mode != "linear" or self.processes == 1

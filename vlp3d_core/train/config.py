@@ -23,8 +23,9 @@ class FinetuneConfig(RunSettings):
         name: of the resulting model.
         title, description, licence, data, limits: for the model's card.
         concepts: structures to learn, by concept id.
-        dimension, text_rank: of the text-queried decoder, see `VisionLanguageModel`.
-        label_fraction: use only this part of the training subjects.
+        dimension: of the embedding of a voxel, see `VisionLanguageModel`.
+        text_rank: of the projection of texts, see `VisionLanguageModel`.
+        label_fraction: use only this part of the training subjects; 0.1 is a tenth.
         postprocess: concept → settings of the clean-up at inference; "default" is for all.
         anchors, anchor_score: structures of which at least one must be found, with at least this mean probability,
             else the volume does not show the model's region.

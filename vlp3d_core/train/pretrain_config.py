@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlp3d_core.errors import UsageError
 from vlp3d_core.train.plan import PERCENTILES
-from vlp3d_core.train.settings import RECIPES, RunSettings, changes, load_settings, require
+from vlp3d_core.train.settings import RECIPES, RunSettings, changes, choice, load_settings, require
 
 METHODS = ("gtgm", "t3d", "mg3d")
 OBJECTIVES = ("clip", "tcl", "tir", "tma")
@@ -23,12 +23,13 @@ class PretrainConfig(RunSettings):
 
     Attributes:
         method: "gtgm", "t3d" or "mg3d".
-        objectives: of T3D, see `train.t3d`.
+        objectives: of T3D: clip, tcl, tir, tma; see `train.t3d`.
         data_fraction: use only this part of the training subjects; smaller parts lie within larger ones.
         dimension: of the space that images and texts share.
         contrast: how volumes and reports are drawn together: "info-nce", or "siglip" for large batches.
-        temperature: of InfoNCE.
-        barlow_weight, barlow_off_diagonal: weight of the Barlow Twins term and of its off-diagonal part.
+        temperature: of InfoNCE; a lower one looks at the most alike pairs only.
+        barlow_weight: of the Barlow Twins term.
+        barlow_off_diagonal: weight of that term's off-diagonal part.
         standardise: see `losses.barlow_twins`.
         clip_weight: of MG-3D's additional CLIP term, see `train.mg3d`.
         shuffle: a control: "images" or "captions" gives every study the image or the text of another one, the same one
@@ -39,7 +40,7 @@ class PretrainConfig(RunSettings):
     objectives: tuple[str, ...] = ()
     data_fraction: float = 1.0
     dimension: int = 512
-    contrast: str = "info-nce"
+    contrast: str = choice("info-nce", CONTRASTS)
     temperature: float = 0.07
     barlow_weight: float = 0.01
     barlow_off_diagonal: float = 0.0051
@@ -57,7 +58,6 @@ class PretrainConfig(RunSettings):
         require(self.batch > 1, "batch", "must be above 1: a pair is told from the others of its batch")
         require(self.dimension > 0, "dimension", "must be above 0")
         require(0 < self.data_fraction <= 1, "data_fraction", "must be above 0 and not above 1")
-        require(self.contrast in CONTRASTS, "contrast", f"must be one of {', '.join(CONTRASTS)}")
         require(self.temperature > 0, "temperature", "must be above 0")
         for name in ("barlow_weight", "barlow_off_diagonal", "clip_weight"):
             require(getattr(self, name) >= 0, name, "must not be negative")

@@ -13,8 +13,15 @@ import yaml
 from vlp3d_core.errors import UsageError
 
 RECIPES = Path(str(files("vlp3d_core"))) / "train" / "recipes"
+ENCODERS = ("residual-unet", "swin-unetr", "resnet-50")
+"""Those of `model.encoders`, which needs torch."""
 PRECISIONS = ("auto", "bf16-mixed", "16-mixed", "32-true", "bf16-true")
 STRATEGIES = ("auto", "ddp", "fsdp")
+
+
+def choice(default: str, names: Sequence[str]) -> Any:
+    """A field whose value is one of the names."""
+    return field(default=default, metadata={"choices": tuple(names)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +29,20 @@ class RunSettings:
     """What every training run decides, whatever it trains. Shapes are in voxels along R, A, S; spacing in mm.
 
     Attributes:
-        spacing, normalisation, modality: what the network wants to see.
-        encoder, encoder_options: the image encoder, see `model.encoders`.
-        patch, batch, steps, validate_every: one step is one change of the weights.
+        spacing: the voxel size that volumes are brought to; a finer one shows more and costs more.
+        normalisation: of raw values, see `volume.normalise`.
+        modality: CT, MR, EM or PT; a network learns one.
+        encoder: the network that looks at the image; an override of it starts from that one's own options.
+        encoder_options: of the encoder, see `model.encoders`.
+        patch: the piece of a volume that the network sees at once.
+        batch: pieces or pairs a step; fewer need less memory.
+        steps: changes of the weights.
+        validate_every: steps between two validations.
         accumulate: batches a step, one after the other, whose gradients are averaged: memory for one of them is enough.
             A contrastive loss still tells a pair only from those of its own batch.
-        learning_rate, weight_decay, warmup: AdamW with linear warm-up and cosine decay to zero.
+        learning_rate: the highest one, of AdamW with linear warm-up and cosine decay to zero.
+        weight_decay: of AdamW.
+        warmup: steps until the learning rate is at its highest.
         clip_norm: a step's gradient is shortened to this length; 0 leaves it alone.
         ema: decay of the averaged weights, which are the ones that are validated and kept; 0 switches it off.
         precision: Lightning's name; "auto" is "bf16-mixed" where the hardware computes in bfloat16 (several times
@@ -36,17 +51,18 @@ class RunSettings:
             a third more time for a fraction of the memory.
         log_every: steps between two rows of the metrics; a validation has a row of its own.
         checkpoint_minutes: write a checkpoint that often, besides those at each validation; 0 leaves it at those.
-        devices, nodes: processes on each computer (one a GPU), and computers. A batch is that of one process: two
-            processes with a batch of 8 train as one with 16 would.
+        devices: processes on each computer, one a GPU. A batch is that of one process: two processes with a batch of 8
+            train as one with 16 would.
+        nodes: computers.
         strategy: "ddp" keeps the whole model in each process, "fsdp" (CUDA) shares it out; "auto" is "ddp".
         workers: data-loading processes, for each process that trains.
-        seed: of weights, patches and augmentation.
+        seed: of weights, patches and augmentation; the same seed gives the same run.
     """
 
     spacing: tuple[float, float, float]
     normalisation: dict[str, Any]
     modality: str
-    encoder: str = "residual-unet"
+    encoder: str = choice("residual-unet", ENCODERS)
     encoder_options: dict[str, Any] = field(default_factory=dict)
     patch: tuple[int, int, int] = (64, 64, 64)
     batch: int = 4
@@ -59,12 +75,12 @@ class RunSettings:
     warmup: int = 50
     clip_norm: float = 1.0
     ema: float = 0.0
-    precision: str = "auto"
+    precision: str = choice("auto", PRECISIONS)
     activation_checkpointing: bool = False
     checkpoint_minutes: float = 30.0
     devices: int = 1
     nodes: int = 1
-    strategy: str = "auto"
+    strategy: str = choice("auto", STRATEGIES)
     workers: int = 0
     seed: int = 0
 
@@ -85,8 +101,9 @@ class RunSettings:
         for name in ("weight_decay", "warmup", "clip_norm", "ema", "checkpoint_minutes", "workers", "seed"):
             require(getattr(self, name) >= 0, name, "must not be negative")
         require(self.ema < 1, "ema", "must be below 1")
-        require(self.precision in PRECISIONS, "precision", f"must be one of {', '.join(PRECISIONS)}")
-        require(self.strategy in STRATEGIES, "strategy", f"must be one of {', '.join(STRATEGIES)}")
+        for one in fields(self):
+            if names := one.metadata.get("choices"):
+                require(getattr(self, one.name) in names, one.name, f"must be one of {', '.join(names)}")
         if self.strategy == "fsdp":
             require(self.processes > 1, "strategy", "can be fsdp for more than one process only; see devices")
             require(not self.ema, "ema", "must be 0 with the strategy fsdp: no process has all weights to average")
@@ -154,8 +171,12 @@ def _override(item: str) -> tuple[str, Any]:
 
 
 def changes(overrides: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words as settings, unchecked; raises UsageError for a word that is none."""
-    return dict(_override(item) for item in overrides)
+    """`key=value` words as settings, unchecked; raises UsageError for a word that is none.
+
+    Options fit one encoder: another one starts from its own.
+    """
+    found = dict(_override(item) for item in overrides)
+    return {"encoder_options": {}, **found} if "encoder" in found else found
 
 
 def checked(kind: type[Settings], values: Mapping[str, Any], path: Path) -> Settings:

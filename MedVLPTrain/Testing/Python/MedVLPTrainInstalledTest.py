@@ -32,12 +32,11 @@ class MedVLPTrainInstalledTest(unittest.TestCase):
 
     def test_logicLoadsNoTorch(self):
         before = "torch" in sys.modules
-        from MedVLPTrainLib.SpecForm import Form
+        from MedVLPTrainLib.Settings import recipeSays
         from MedVLPTrainLib.TrainLogic import TrainLogic
 
-        logic = TrainLogic()
-        assert logic.targets()[0][1] == "local"
-        logic.defaults(Form())
+        assert TrainLogic().targets()[0][1] == "local"
+        assert recipeSays("finetune", "small")["steps"] == "600"
         assert ("torch" in sys.modules) == before
 
 

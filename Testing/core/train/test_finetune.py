@@ -173,7 +173,7 @@ def test_a_split_without_structures(heads: list[Case], settings: Settings, tmp_p
         ({"modality": "US"}, "modality"),
         ({"postprocess": {"default": {"smooth": 1}}}, "concepts/0"),
         ({"patch": (15, 16, 16)}, "multiples of 2"),
-        ({"encoder": "nope"}, "no encoder named"),
+        ({"encoder": "nope"}, "encoder must be one of residual-unet"),
         ({"precision": "7-bit"}, "precision must be one of"),
     ],
 )

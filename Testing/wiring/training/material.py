@@ -42,6 +42,11 @@ def choose(box: Any, name: str) -> None:
     box.setCurrentIndex(box.findData(name))
 
 
+def field(host: Any, name: str) -> Any:
+    """The widget of a setting."""
+    return host.widget.panel.method.settings.widgets[name]
+
+
 def voxels_of(labels: Any, name: str) -> Any:
     """An image on which the labels could have been drawn; another name, other noise."""
     noise = np.random.default_rng(list(name.encode())).normal(0, 3, labels.shape)

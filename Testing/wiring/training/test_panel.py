@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from Testing.wiring.training.material import choose, shown, write_head
+from Testing.wiring.training.material import choose, field, shown, write_head
 from vlp3d_core.train.manifest import write_manifest
 
 ACTIONS = ("makeButton", "checkButton", "captionButton", "trialButton", "launchButton")
@@ -30,7 +30,7 @@ def test_every_button_says_why_it_is_disabled(host: Any, ui: Any) -> None:
 
 
 def test_the_choices_are_saved_with_the_scene(host: Any, ui: Any, tmp_path: Path) -> None:
-    ui.nameEdit.text, ui.batchEdit.text = "Mein Modell", "3"
+    ui.nameEdit.text, field(host, "batch").text = "Mein Modell", "3"
     ui.moreEdit.setPlainText("workers=1\nema=0.9")
     choose(ui.sourceComboBox, "scene")
     host.pending()
@@ -41,7 +41,8 @@ def test_the_choices_are_saved_with_the_scene(host: Any, ui: Any, tmp_path: Path
     assert ui.nameEdit.text == "" and ui.moreEdit.plainText == ""
     assert host.scene.Import()
     host.pending()
-    assert (ui.nameEdit.text, ui.batchEdit.text, ui.moreEdit.plainText) == ("Mein Modell", "3", "workers=1\nema=0.9")
+    texts = ui.nameEdit.text, field(host, "batch").text, ui.moreEdit.plainText
+    assert texts == ("Mein Modell", "3", "workers=1\nema=0.9")
     assert ui.sourceComboBox.itemData(ui.sourceComboBox.currentIndex) == "scene"
 
 
