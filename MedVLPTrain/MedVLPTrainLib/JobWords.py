@@ -67,9 +67,9 @@ def targetText(view: Any) -> str:
 
 
 def stepText(view: Any) -> str:
-    """ "20 of 100"; steps are counted from 0 in the files."""
+    """ "20 of 100", and before the first step what is being done; steps are counted from 0 in the files."""
     if view.step is None:
-        return ""
+        return view.doing
     if not view.steps:
         return str(view.step + 1)
     return _("{step} of {steps}").format(step=view.step + 1, steps=view.steps)
@@ -101,6 +101,6 @@ def leftText(seconds: float | None) -> str:
 def sentenceOf(view: Any) -> str:
     """All that there is to say about how a job is, for the line below the table."""
     since = _("since {time}").format(time=timeText(view.time)) if view.time else ""
-    facts = [kindText(view), stateWord(stateOf(view)), since]
+    facts = [kindText(view), stateWord(stateOf(view)), view.doing, since]
     parts = [", ".join(fact for fact in facts if fact) + ".", view.note, str(view.error or "")]
     return " ".join(part for part in parts if part)

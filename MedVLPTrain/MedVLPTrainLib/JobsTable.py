@@ -13,7 +13,7 @@ from MedVLPTrainLib.JobRows import JobRow, JobRows
 from MedVLPTrainLib.JobWords import COLOURS
 
 NAME, STATE, STEP, EPOCH, LOSS, BEST, LEFT, TARGET = range(8)
-WIDTHS = {NAME: 115, STATE: 75, STEP: 85, EPOCH: 45, LOSS: 55, BEST: 45, LEFT: 65, TARGET: 95}
+WIDTHS = {NAME: 115, STATE: 75, STEP: 120, EPOCH: 45, LOSS: 55, BEST: 45, LEFT: 65, TARGET: 95}
 """Pixels at the beginning. Columns that fit themselves to 200 rows would measure all of them at every change."""
 
 

@@ -110,13 +110,13 @@ def _log(args: argparse.Namespace) -> int:
 
 def _line(view: JobView) -> str:
     values = [f"{name} {value:.4g}" for name, value in view.metrics.items()]
-    step = f"step {_step(view)}" if view.step is not None else ""
+    step = f"step {_step(view)}" if view.step is not None else view.doing
     return ", ".join(part for part in (view.state, step, *values, view.note, str(view.error or "")) if part)
 
 
 def _step(view: JobView) -> str:
     if view.step is None:
-        return ""
+        return view.doing
     return f"{view.step + 1}/{view.steps}" if view.steps else str(view.step + 1)
 
 

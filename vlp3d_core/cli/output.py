@@ -16,6 +16,7 @@ from typing import Any
 
 from vlp3d_core.errors import Cancelled, MedVLPError
 from vlp3d_core.progress import Progress, silent
+from vlp3d_core.service.jobs.doing import VARIABLE, telling
 
 _NOISY = (
     "transformers",
@@ -58,13 +59,15 @@ def print_note(text: str) -> None:
 
 @contextmanager
 def progress_bar(as_json: bool = False) -> Iterator[Progress]:
-    """A `Progress` that draws one bar on standard error; a silent one for machines and where nobody watches."""
+    """A `Progress` that draws one bar on standard error; for machines and where nobody watches a silent one, or that of
+    a job, which tells its file."""
     if as_json or not sys.stderr.isatty():
-        yield silent
+        path = os.environ.get(VARIABLE)
+        yield telling(Path(path)) if path else silent
         return
     from tqdm import tqdm
 
-    layout = "{desc:<16}{percentage:3.0f}% |{bar:30}| {elapsed}"
+    layout = "{desc:<20}{percentage:3.0f}% |{bar:30}| {elapsed}"
     with tqdm(total=100, bar_format=layout, leave=False, file=sys.stderr) as bar:
 
         def show(stage: str, fraction: float) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlp3d_core.cli.output import progress_bar
 from vlp3d_core.errors import Cancelled, MedVLPError
+from vlp3d_core.progress import silent
 
 if TYPE_CHECKING:
     from vlp3d_core.train.settings import RunSettings
@@ -76,7 +78,7 @@ def train(args: argparse.Namespace, config: RunSettings, work: Callable[..., Res
 
     first = leads(config)
     try:
-        with progress_bar(args.json or not first) as progress:
+        with progress_bar(args.json) if first else nullcontext(silent) as progress:
             result = work(resume=args.resume or _restarted(args.out), progress=progress)
     except Cancelled:
         if first:

@@ -74,7 +74,7 @@ def preprocess(
         try:
             for number, stored in enumerate(pool.map(lambda case: _stored(case, folder, settings), cases), 1):
                 out.append(stored)
-                progress("preprocessing", number / len(cases))
+                progress(f"preparing {number} of {len(cases)}", number / len(cases))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # an error shall not wait for all the other cases
             raise

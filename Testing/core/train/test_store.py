@@ -152,4 +152,4 @@ def test_one_bad_case_does_not_wait_for_the_rest(tmp_path: Path, monkeypatch: py
 def test_progress(tmp_path: Path) -> None:
     seen: list[tuple[str, float]] = []
     preprocess([write_head(tmp_path)], tmp_path / "cache", NAMES, SPACING, WINDOW, lambda *s: seen.append(s))
-    assert seen == [("preprocessing", 1.0)]
+    assert seen == [("preparing 1 of 1", 1.0)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from Testing.wiring.jobs.material import WAY, copies, log_row, make_job, write_best
+from vlp3d_core.service.jobs.doing import FILE, telling
 from vlp3d_core.service.jobs.folder import SPEC
 from vlp3d_core.service.jobs.state import STATE
 
@@ -38,6 +39,16 @@ def test_a_row_follows_its_job(bench: Any) -> None:
     assert bench.look()[0][1:7] == ["stopped", "10 of 100", "1", "0.25", "0.812", ""]
     assert "step 10 is saved" in item.toolTip(0)
     assert bench.ui.jobTree.topLevelItem(0) == item, "the same row, written anew"
+
+
+def test_what_is_done_before_the_first_step(bench: Any) -> None:
+    job = make_job(bench.jobs.root, rows=0)
+    telling(job.path / FILE)("preparing 12 of 200", 0.06)
+    assert bench.look() == [["Leber", "runs", "preparing 12 of 200", "", "", "", "", "this computer"]]
+    bench.choose(job.id)
+    assert bench.ui.jobAboutLabel.text.startswith("Fine-tuning, runs, preparing 12 of 200, since")
+    log_row(job, 0, 0.5)
+    assert bench.look()[0][2] == "1 of 100"
 
 
 def test_all_of_it_is_there_again_after_a_restart(bench: Any) -> None:

@@ -16,6 +16,7 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.service.environment import environment_for_package
 from vlp3d_core.service.jobs.child import Child, end_tree
 from vlp3d_core.service.jobs.command import arguments
+from vlp3d_core.service.jobs.doing import FILE, VARIABLE
 from vlp3d_core.service.jobs.folder import RESULT, JobFolder
 from vlp3d_core.service.jobs.log import Log
 from vlp3d_core.service.jobs.outcome import Outcome, outcome
@@ -65,8 +66,11 @@ class Attempt:
         self._change("running", command=None)
         self.say(f"vlp3d {' '.join(words)}")
         command = [sys.executable, "-m", "vlp3d_core.cli.main", *words]
+        doing = self.job.path / FILE
         try:
-            child = Child(command, self._environment, self.job.path, self.job.path / RESULT, self.log, keep=self._keep)
+            doing.unlink(missing_ok=True)
+            environment = {**self._environment, VARIABLE: str(doing)}
+            child = Child(command, environment, self.job.path, self.job.path / RESULT, self.log, keep=self._keep)
         except (MedVLPError, OSError) as error:
             known = error if isinstance(error, MedVLPError) else MedVLPError(str(error))
             return self._end(Outcome("failed", error=known))

@@ -12,6 +12,7 @@ from typing import Any
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.service.jobs.command import METRICS
+from vlp3d_core.service.jobs.doing import FILE, Doing
 from vlp3d_core.service.jobs.folder import JobFolder, job_folders
 from vlp3d_core.service.jobs.metrics import Latest
 from vlp3d_core.service.jobs.spec import JobSpec
@@ -35,6 +36,7 @@ class JobView:
         folder: of the job.
         error: what went wrong; None where nothing did.
         time: of the latest change of the state, UTC.
+        doing: what it does while there is no step: "preparing 12 of 200"; "" otherwise.
     """
 
     id: str
@@ -50,6 +52,7 @@ class JobView:
     folder: Path
     error: MedVLPError | None
     time: str
+    doing: str = ""
 
     def to_json(self) -> dict[str, Any]:
         error = self.error and {"cause": self.error.cause, "remedy": self.error.remedy}
@@ -65,6 +68,7 @@ class JobView:
             "error": error,
             "name": self.name,
             "note": self.note,
+            "doing": self.doing,
             "steps": self.steps,
             "time": self.time,
         }
@@ -75,7 +79,7 @@ class WatchedJob:
 
     def __init__(self, job: JobFolder, state_of: StateOf) -> None:
         self.job, self._state_of = job, state_of
-        self._latest = Latest(job.path / METRICS)
+        self._latest, self._doing = Latest(job.path / METRICS), Doing(job.path / FILE)
         self._state_path = os.fspath(job.path / STATE)
         self._seen: tuple[int, int, int] | None = None
         self._asked = 0.0
@@ -96,7 +100,9 @@ class WatchedJob:
         logged = self._latest.refresh()
         if changed or (logged and self._steps is None):  # a job may be resumed with another number of them
             self._steps = _steps(self.job.run)
-        return changed or logged
+        waits = self._state.state == "running" and self._latest.step is None
+        told = self._doing.refresh() if waits else self._doing.forget()
+        return changed or logged or told
 
     def _refresh_state(self) -> bool:
         try:
@@ -132,6 +138,7 @@ class WatchedJob:
             self.job.path,
             self._error or self._spec_error or state.error,
             state.time,
+            self._doing.text,
         )
 
 
