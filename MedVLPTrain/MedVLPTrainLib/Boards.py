@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from MedVLPLib.Texts import _
-from MedVLPTrainLib.Errands import ERR, OUT, Child, Errands
+from MedVLPTrainLib.Child import ERR, OUT, Child
 from MedVLPTrainLib.Obstacles import BOARD
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.service.environment import environment_for_package
 
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+/")
 
@@ -19,12 +21,12 @@ class Boards:
     find them afterwards.
 
     Args:
-        errands: whose interpreter and environment are used.
+        python: the interpreter.
         openPage: takes the address of a page.
     """
 
-    def __init__(self, errands: Errands, openPage: Callable[[str], None]) -> None:
-        self._errands, self._openPage = errands, openPage
+    def __init__(self, python: str, openPage: Callable[[str], None]) -> None:
+        self._python, self._openPage = python, openPage
         self._boards: dict[str, Child] = {}
         self._starting: set[str] = set()
 
@@ -45,7 +47,7 @@ class Boards:
         if id not in self._boards:
             # Port 0: a free one.
             words = ["-m", "tensorboard.main", f"--logdir={folder / BOARD}", "--host=localhost", "--port=0"]
-            self._boards[id] = Child([self._errands.python, *words], self._errands.environment)
+            self._boards[id] = Child([self._python, *words], environment_for_package(os.environ))
         self._starting.add(id)
 
     def poll(self) -> None:

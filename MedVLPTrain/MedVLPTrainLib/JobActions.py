@@ -12,7 +12,8 @@ import slicer
 from MedVLPLib.Guard import guard
 from MedVLPLib.Texts import _
 from MedVLPTrainLib.Boards import Boards
-from MedVLPTrainLib.Errands import Answer, Errands
+from MedVLPTrainLib.Command import Answer
+from MedVLPTrainLib.Errands import Errands
 from MedVLPTrainLib.JobCurves import JobCurves
 from MedVLPTrainLib.JobWords import titleOf
 from MedVLPTrainLib.Obstacles import REPORT

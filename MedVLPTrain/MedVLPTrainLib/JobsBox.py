@@ -49,7 +49,7 @@ class JobsBox:
         self._more = {True: False, False: False}
         self.rows = JobRows(logic.jobs.watch())
         self.errands = Errands(pythonExecutable(), {"MEDVLP_JOBS": str(logic.jobs.root)})
-        self.boards = Boards(self.errands, lambda page: self.actions.openPage(page))
+        self.boards = Boards(self.errands.python, lambda page: self.actions.openPage(page))
         self.curves = JobCurves(CurveNodes(slicer.mrmlScene))
         self.log = JobLog(ui)
         self.table = JobsTable(ui, self.rows, self._onChosen)

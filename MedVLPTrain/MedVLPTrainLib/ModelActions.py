@@ -13,7 +13,8 @@ import slicer
 
 from MedVLPLib.Guard import guard
 from MedVLPLib.Texts import _
-from MedVLPTrainLib.Errands import Answer, Errands
+from MedVLPTrainLib.Command import Answer
+from MedVLPTrainLib.Errands import Errands
 from MedVLPTrainLib.JobWords import titleOf
 from MedVLPTrainLib.Obstacles import BUNDLE
 from MedVLPTrainLib.UseModel import installWords, selectModel

@@ -17,7 +17,7 @@ from MedVLPLib.Flatten import flatten  # noqa: E402
 from MedVLPLib.Tags import CONCEPT  # noqa: E402
 from MedVLPSegmentLib.Logic import SegmentLogic  # noqa: E402
 from MedVLPSegmentLib.Segments import addSegmentation  # noqa: E402
-from MedVLPTrainLib.Errands import Answer, Errands  # noqa: E402
+from MedVLPTrainLib.Command import Answer, Command  # noqa: E402
 from MedVLPTrainLib.Findings import readFindings  # noqa: E402
 from MedVLPTrainLib.JobRows import ACTIVE  # noqa: E402
 from MedVLPTrainLib.Obstacles import BUNDLE, obstacles  # noqa: E402
@@ -63,11 +63,8 @@ def until(condition: Callable[[], Any]) -> Any:
 
 def command(words: list[str]) -> Answer:
     """What a `vlp3d` command of the panel answers."""
-    answers: list[Answer] = []
-    errands = Errands(TrainLogic().python)
-    errands.start("it", words, answers.append)
-    until(lambda: errands.poll() or answers)
-    return answers[0]
+    running = Command(TrainLogic().python, words)
+    return until(running.poll)
 
 
 def head(seed: int) -> Phantom:

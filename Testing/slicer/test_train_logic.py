@@ -215,11 +215,11 @@ def test_a_command_answers_and_fails_in_words(tmp_path: Path) -> None:
 
 def test_a_command_is_ended_with_all_that_it_started() -> None:
     command = Command(sys.executable, ["jobs", "list"])
-    process = psutil.Process(command._process.pid)
+    process = psutil.Process(command.child.pid)
     command.cancel()
     assert isinstance(command.poll().error, Cancelled)  # type: ignore[union-attr]
     assert not process.is_running()
-    assert not Path(command._folder.name).exists()
+    assert not Path(command.child.folder).exists()
 
 
 def test_times_and_needs_in_words() -> None:
