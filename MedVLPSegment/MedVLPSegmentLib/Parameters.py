@@ -1,10 +1,11 @@
 """What the panel remembers: the fields of the module's parameter node, saved and loaded with the scene."""
 
-import logging
 from typing import Annotated, Any
 
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+from MedVLPLib.ParameterNode import readNode
 
 VERSION = 1
 """Of the fields below. A new meaning of a field raises it; `readParameters` then translates older nodes."""
@@ -48,34 +49,12 @@ class Parameters:
     keepWarm: bool = True
 
 
-_NUMBERS = ("version", "tile")
-
-
 def readParameters(node: Any) -> Parameters:
-    """The parameters of a vtkMRMLScriptedModuleNode of any version.
-
-    A number that cannot be read is dropped and takes its default: a scene of an older or newer version, or one that was
-    edited by hand, opens nevertheless. Fields of other versions stay in the node untouched.
-    """
-    for name in _NUMBERS:
-        if node.HasParameter(name) and not _isNumber(node.GetParameter(name)):
-            logging.warning("MedVLPSegment: the parameter %s cannot be read and takes its default.", name)
-            node.UnsetParameter(name)
-    parameters = Parameters(node)
-    if parameters.version != VERSION:
-        logging.info("MedVLPSegment: the parameters are of version %s, read as %s.", parameters.version, VERSION)
-        parameters.version = VERSION
+    """The parameters of a vtkMRMLScriptedModuleNode, see `readNode`."""
+    parameters = readNode(node, Parameters, VERSION, ("tile",))
     if not 0 <= parameters.tile <= LARGEST_TILE:
         parameters.tile = 0
     return parameters
-
-
-def _isNumber(text: str) -> bool:
-    try:
-        int(text)
-    except ValueError:
-        return False
-    return True
 
 
 def chosenStructures(parameters: Parameters, known: list[str]) -> list[str]:

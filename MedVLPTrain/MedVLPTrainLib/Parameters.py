@@ -1,11 +1,11 @@
 """What the panel remembers: the fields of the module's parameter node, saved and loaded with the scene."""
 
-import logging
 from dataclasses import fields
 from typing import Any
 
 from slicer.parameterNodeWrapper import parameterNodeWrapper
 
+from MedVLPLib.ParameterNode import readNode
 from MedVLPTrainLib.SpecForm import Form
 
 VERSION = 2
@@ -43,15 +43,8 @@ class Parameters:
 
 
 def readParameters(node: Any) -> Parameters:
-    """The parameters of a vtkMRMLScriptedModuleNode of any version; a version that cannot be read takes its default."""
-    if node.HasParameter("version") and not node.GetParameter("version").isdecimal():
-        logging.warning("MedVLPTrain: the parameter version cannot be read and takes its default.")
-        node.UnsetParameter("version")
-    parameters = Parameters(node)
-    if parameters.version != VERSION:
-        logging.info("MedVLPTrain: the parameters are of version %s, read as %s.", parameters.version, VERSION)
-        parameters.version = VERSION
-    return parameters
+    """The parameters of a vtkMRMLScriptedModuleNode, see `readNode`."""
+    return readNode(node, Parameters, VERSION)
 
 
 def readForm(parameters: Parameters) -> Form:
