@@ -18,7 +18,7 @@ from MedVLPTrainLib.Findings import Findings, readFindings
 from MedVLPTrainLib.Parameters import FOLDER, READY, SCENE, Parameters
 from MedVLPTrainLib.SceneData import MANIFEST, SceneWriter
 from MedVLPTrainLib.SceneTree import SceneTree
-from MedVLPTrainLib.SpecForm import MODALITIES
+from vlp3d_core.volume.volume import MODALITIES
 
 
 class DataBox:

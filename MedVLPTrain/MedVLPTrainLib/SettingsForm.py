@@ -27,6 +27,7 @@ class SettingsForm:
         self.ui, self._onTyped = ui, onTyped
         self.widgets: dict[str, Any] = {}
         self._choices: dict[str, ChoiceBox] = {}
+        self._rows: Any = None
         self._method = ""
         self._filling = False
 
@@ -50,18 +51,19 @@ class SettingsForm:
         self._filling = False
 
     def _make(self, settings: tuple[Setting, ...]) -> None:
-        layout = self.ui.settingsFrame.layout()
-        self.widgets, self._choices = {}, {}
-        while layout.rowCount():
-            layout.removeRow(0)
+        if self._rows is not None:  # rows alone go in a new Qt only, which PythonQt may not know
+            self._rows.visible = False
+            self._rows.deleteLater()
+        self.widgets, self._choices, self._rows = {}, {}, qt.QWidget()
+        layout = qt.QFormLayout(self._rows)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.ui.settingsFrame.layout().addWidget(self._rows)
         before = self.ui.initComboBox
         for setting in settings:
             widget = self._widget(setting)
             widget.toolTip = setting.hint
             widget.accessibleName = setting.title
-            label = qt.QLabel(f"{setting.title}:")
-            label.setBuddy(widget)
-            layout.addRow(label, widget)
+            layout.addRow(f"{setting.title}:", widget)
             qt.QWidget.setTabOrder(before, widget)
             self.widgets[setting.name] = before = widget
         qt.QWidget.setTabOrder(before, self.ui.moreEdit)

@@ -10,10 +10,10 @@ from MedVLPLib.Texts import _
 from MedVLPTrainLib.Settings import override, readLines, settingsOf, typed, writeLines
 from vlp3d_core.errors import UsageError
 from vlp3d_core.service.jobs.spec import JobSpec
+from vlp3d_core.volume.volume import MODALITIES
 
 FINETUNE = "finetune"
 METHODS = (FINETUNE, "gtgm", "t3d", "mg3d")
-MODALITIES = ("CT", "MR", "EM", "PT")
 OPTIONS = {"seed": "seed", "label-fraction": "label_fraction"}
 """Options of a job that was submitted in a shell → the settings that they stand for."""
 

@@ -24,6 +24,7 @@ ENGLISH = frozenset(
     ("the", "of", "and", "is", "are", "in", "with", "no", "there", "to", "a", "an", "for", "on", "right")
 )
 NUMBERS = re.compile(r"\d+(?:\.\d+)?(?:(?:, | x )\d+(?:\.\d+)?)*(?: …)?")
+"""In a remark; a list of them counts as one."""
 THIN = 8.0
 """Slices this many times thicker than their pixels are wide are worth a word."""
 
@@ -61,13 +62,9 @@ class Group:
     example: str
 
     def __str__(self) -> str:
-        if not self.count:
-            return self.text
-        return (
-            f"{self.count} volumes: {self.text} For example {self.example}."
-            if self.count > 1
-            else f"{self.example}: {self.text}"
-        )
+        if self.count > 1:
+            return f"{self.count} volumes: {self.text} For example {self.example}."
+        return f"{self.example}: {self.text}" if self.example else self.text
 
 
 def grouped(remarks: Iterable[Remark]) -> list[Group]:
