@@ -12,6 +12,8 @@ import subprocess
 
 INTERACTIVE = ("bash", "interactive")
 """Names that SLURM gives to jobs in which somebody sits at a terminal."""
+JOB = "MEDVLP_JOB"
+"""Set for a command that somebody looks after, see `service.jobs`: who stops it decides what becomes of the job."""
 
 
 def job_id() -> str | None:
@@ -36,6 +38,8 @@ def requeue(job: str) -> str:
     A job that is not running any more was cancelled, or its time is over: that one is left alone, or nobody could
     cancel a run.
     """
+    if os.environ.get(JOB):
+        return ""
     try:
         shown = _scontrol("show", "job", job)
         state = re.search(r"JobState=(\w+)", shown.stdout)

@@ -22,6 +22,7 @@ from vlp3d_core.service.jobs.log import Log
 from vlp3d_core.service.jobs.outcome import Outcome, outcome
 from vlp3d_core.service.jobs.spec import JobSpec
 from vlp3d_core.service.jobs.state import State, now
+from vlp3d_core.train.slurm import JOB
 
 POLL = 0.1
 """Seconds between two looks at the command."""
@@ -50,7 +51,7 @@ class Attempt:
     ) -> None:
         self.job, self.spec, self.state, self.log = job, spec, state, log
         self._keep, self._asked, self._killed = keep, False, False
-        base = {**os.environ, **more, "PYTHONUNBUFFERED": "1"}
+        base = {**os.environ, **more, "PYTHONUNBUFFERED": "1", JOB: job.id}
         self._environment = environment_for_package(base)
 
     def run(self, interrupted: Callable[[], bool]) -> State:
@@ -80,9 +81,18 @@ class Attempt:
         child.finish()
         self.say(f"The command ended with exit code {code}.")
         found = outcome(code, self._asked, self._killed, self.job.path / RESULT, self.log.last)
-        if interrupted() and found.state != "done":
-            found = Outcome("lost", found.note, ENDED)
+        if found.state != "done" and (interrupted() or self.due) and not self.job.asked_to_stop:
+            found = self.cut_short(found)
         return self._end(found)
+
+    @property
+    def due(self) -> bool:
+        """Whether the job's time on this computer is nearly over, and it is to save."""
+        return False
+
+    def cut_short(self, found: Outcome) -> Outcome:
+        """What it means that the job was stopped by nobody who wanted to cancel it."""
+        return Outcome("lost", found.note, ENDED)
 
     def say(self, text: str) -> None:
         """A line of the supervisor's own in the log."""
@@ -92,13 +102,13 @@ class Attempt:
         since: float | None = None
         told = False
         while (code := child.code) is None:
-            if since is None and (interrupted() or self.job.asked_to_stop):
+            if since is None and (interrupted() or self.job.asked_to_stop or self.due):
                 since, self._asked = time.monotonic(), True
                 with contextlib.suppress(MedVLPError):
                     self._change("finishing", "It saves and stops.")
             if since is not None:
                 waited = time.monotonic() - since
-                if not told and (waited > SYSTEM_SECONDS or self.job.asked_to_stop):
+                if not told and (waited > SYSTEM_SECONDS or self.job.asked_to_stop or self.due):
                     told = True
                     child.ask()
                 if waited > self.spec.resources.stop_seconds and not self._killed:

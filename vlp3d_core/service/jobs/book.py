@@ -16,10 +16,15 @@ from vlp3d_core.service.jobs.folder import CANCEL, JobFolder, create, find
 from vlp3d_core.service.jobs.local import LocalTarget
 from vlp3d_core.service.jobs.owner import Owner
 from vlp3d_core.service.jobs.settings import settings_of
+from vlp3d_core.service.jobs.slurm.profile import path_of, read_profile
+from vlp3d_core.service.jobs.slurm.target import SlurmTarget
 from vlp3d_core.service.jobs.spec import JobSpec
 from vlp3d_core.service.jobs.state import State, now, read_state
 from vlp3d_core.service.jobs.target import Target
 from vlp3d_core.service.jobs.view import JobView, Watch, WatchedJob
+
+WAIT = 10.0
+"""Seconds that the answer of a cluster may take."""
 
 
 class Jobs:
@@ -35,6 +40,7 @@ class Jobs:
     ) -> None:
         self.root = (root or default_root()).absolute()
         self._local = LocalTarget(self.root, python, environment)
+        self._clusters: dict[str, tuple[int, SlurmTarget]] = {}
 
     def submit(self, spec: JobSpec) -> str:
         """Start a job; returns its id at once.
@@ -46,7 +52,7 @@ class Jobs:
         check(spec)
         target.check(spec)
         state = State(owner=Owner.of(os.getpid()), changes=(("queued", now()),))
-        job = create(self.root, spec, state)
+        job = create(self.root, spec, state, target.place)
         try:
             target.submit(job, job.spec())
         except BaseException:
@@ -65,13 +71,13 @@ class Jobs:
 
     def list(self) -> list[JobView]:
         """In the order of submission. A job whose files are damaged is among them, with an error."""
-        watch = self.watch()
+        watch = Watch(self.root, self.state)
         watch.refresh()
         return [job.view for job in watch.jobs.values()]
 
     def watch(self) -> Watch:
-        """For a timer: keeps what it has read."""
-        return Watch(self.root, self.state)
+        """For a timer: keeps what it has read, and does not wait for a cluster's answers."""
+        return Watch(self.root, lambda job, spec: self.state(job, spec, 0.0))
 
     def cancel(self, wanted: str) -> JobFolder:
         """Ask a job to save and stop; returns at once.
@@ -130,17 +136,30 @@ class Jobs:
         job.remove()
         return job
 
-    def state(self, job: JobFolder, spec: JobSpec | None) -> State:
-        """What the job's target says; what its folder says where nobody knows the target."""
+    def state(self, job: JobFolder, spec: JobSpec | None, wait: float = WAIT) -> State:
+        """What the job's target says; what its folder says where nobody knows the target.
+
+        Args:
+            wait: seconds that a cluster's answer may take.
+        """
         if spec is None:
             return read_state(job.path) if job.supervised else job.state()
-        return self.target(spec.target).state(job)
+        if spec.target != self._local.name and (state := read_state(job.path)).ended:
+            return state  # its profile may be gone
+        return self.target(spec.target).state(job, wait)
 
     def target(self, name: str) -> Target:
-        """Raises UsageError for a target that is not known."""
+        """Raises UsageError for a target that is not known, and MedVLPError for a profile that cannot be used."""
         if name == self._local.name:
             return self._local
-        raise UsageError(f"There is no target {name!r}.", "Use local.")
+        kind, _colon, profile = name.partition(":")
+        if kind != "slurm":
+            raise UsageError(f"There is no target {name!r}.", "`vlp3d jobs targets` shows them.")
+        date = path_of(profile).stat().st_mtime_ns
+        known = self._clusters.get(profile)
+        if known is None or known[0] != date:
+            known = self._clusters[profile] = date, SlurmTarget(read_profile(profile))
+        return known[1]
 
 
 def default_root() -> Path:

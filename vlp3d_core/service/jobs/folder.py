@@ -48,6 +48,11 @@ class JobFolder:
         return self.path.name
 
     @property
+    def home(self) -> Path:
+        """The folder itself where `path` is a link to it."""
+        return Path(os.readlink(self.path)) if self.path.is_symlink() else self.path
+
+    @property
     def run(self) -> Path:
         """What the command fills."""
         return self.path / RUN
@@ -132,8 +137,11 @@ class JobFolder:
             MedVLPError: it cannot be removed.
         """
         try:
-            away = Path(tempfile.mkdtemp(prefix=".removed-", dir=self.path.parent))
-            self.path.rename(away / self.id)
+            home = self.home
+            away = Path(tempfile.mkdtemp(prefix=".removed-", dir=home.parent))
+            home.rename(away / self.id)
+            if home != self.path:
+                self.path.unlink()
             shutil.rmtree(away)
         except OSError as error:
             raise MedVLPError(
@@ -149,15 +157,20 @@ class JobFolder:
             return known
 
 
-def create(root: Path, spec: JobSpec, state: State) -> JobFolder:
+def create(root: Path, spec: JobSpec, state: State, place: Path | None = None) -> JobFolder:
     """A new job; its folder appears whole. A recipe file is copied: a job that is resumed has the settings it had.
+
+    Args:
+        place: where the folder lies if not in `root`, which has a link to it then.
 
     Raises:
         MedVLPError: the folder of jobs, or the recipe, cannot be used.
     """
+    place = place or root
     try:
         root.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+        place.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
         new.chmod(0o755)
         try:
             if spec.recipe and os.path.isfile(spec.recipe):
@@ -169,14 +182,18 @@ def create(root: Path, spec: JobSpec, state: State) -> JobFolder:
             write_state(new, state)
             while True:
                 folder = root / _next_id(root)
-                if not folder.exists():
-                    return JobFolder(new.rename(folder))
+                if os.path.lexists(folder) or os.path.lexists(place / folder.name):
+                    continue
+                new = new.rename(place / folder.name)
+                if place != root:
+                    folder.symlink_to(new, target_is_directory=True)
+                return JobFolder(folder)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
     except OSError as error:
         raise MedVLPError(
-            f"No job can be made in {root}: {error.strerror}.",
+            f"No job can be made in {place}: {error.strerror}.",
             "Name another folder in MEDVLP_JOBS, or free some space.",
         ) from error
 

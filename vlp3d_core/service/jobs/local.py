@@ -34,6 +34,7 @@ class LocalTarget:
     """
 
     name = "local"
+    place = None
 
     def __init__(self, root: Path, python: str | None = None, environment: Mapping[str, str] | None = None) -> None:
         self.root, self.python = root, python or sys.executable
@@ -58,7 +59,7 @@ class LocalTarget:
             if state.owner == us and not state.ended:  # else it has said so itself already
                 write_state(job.path, replace(state, owner=Owner.of(supervisor)))
 
-    def state(self, job: JobFolder) -> State:
+    def state(self, job: JobFolder, wait: float) -> State:
         return job.state()
 
     def cancel(self, job: JobFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from vlp3d_core.service.jobs.folder import JobFolder
@@ -15,6 +16,11 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """As in a spec: "local", "slurm:PROFILE"."""
+        ...
+
+    @property
+    def place(self) -> Path | None:
+        """Where folders of its jobs lie; None is the folder of all jobs."""
         ...
 
     def check(self, spec: JobSpec) -> None:
@@ -31,8 +37,11 @@ class Target(Protocol):
         """
         ...
 
-    def state(self, job: JobFolder) -> State:
+    def state(self, job: JobFolder, wait: float) -> State:
         """The state; it is changed here where the target knows better than the folder, as of a job that is lost.
+
+        Args:
+            wait: seconds that may pass until others have answered; 0 does with what they last said.
 
         Raises:
             MedVLPError: it cannot be read.

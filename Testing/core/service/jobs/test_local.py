@@ -167,7 +167,7 @@ def test_what_is_refused_before_there_is_a_job(
     monkeypatch.setattr(devices, "gpu_numbers", list)
     for change, said in (
         ({"manifest": str(tmp_path / "nirgends.jsonl")}, "nirgends.jsonl does not exist"),
-        ({"target": "slurm:big"}, "no target 'slurm:big'"),
+        ({"target": "slurm:big"}, "no SLURM profile 'big'"),
         ({"resources": Resources(1)}, "asks for 1 GPUs, and this computer has none"),
         ({"kind": "finetune", "recipe": "ct-unicorn"}, "no recipe 'ct-unicorn'"),
         ({"kind": "finetune", "recipe": "ct-head-neck", "overrides": ("stepz=3",)}, "stepz"),
