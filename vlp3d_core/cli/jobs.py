@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vlp3d_core.cli import jobs_look
+from vlp3d_core.cli import jobs_look, jobs_targets
 from vlp3d_core.cli.output import print_json
 from vlp3d_core.service.jobs.book import Jobs
 
@@ -21,8 +21,9 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     submit = _action(actions, "submit", _submit, "start a job; prints its id and returns at once")
     submit.add_argument("spec", type=Path, metavar="SPEC.json", help="see docs/jobs.md")
-    submit.add_argument("--target", metavar="TARGET", help="local, instead of the one in the file")
-    jobs_look.add_actions(lambda name, work, about: _action(actions, name, work, about))
+    submit.add_argument("--target", metavar="TARGET", help="local or slurm:PROFILE, instead of the one in the file")
+    for part in (jobs_look, jobs_targets):
+        part.add_actions(lambda name, work, about: _action(actions, name, work, about))
     for name, work, about in (
         ("cancel", _cancel, "ask a job to save and stop"),
         ("resume", _resume, "go on with a job that failed, was cancelled or lost"),

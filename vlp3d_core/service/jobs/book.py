@@ -8,6 +8,7 @@ jobs.show(id).state                 # or a Watch, for many, from a timer
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from vlp3d_core.service.jobs.view import JobView, Watch, WatchedJob
 
 WAIT = 10.0
 """Seconds that the answer of a cluster may take."""
+LEAVING = 5.0
+"""Seconds that a supervisor may take to go after it has written the end of its job."""
 
 
 class Jobs:
@@ -87,7 +90,7 @@ class Jobs:
         """
         job = self.find(wanted)
         spec = job.spec()
-        state = self.state(job, spec)
+        state = self.state(job, spec, 0.0)
         if state.ended:
             raise MedVLPError(f"The job {job.id} is {state.state}.", "Only a job that waits or runs can be cancelled.")
         self.target(spec.target).cancel(job)
@@ -106,8 +109,9 @@ class Jobs:
             state = self.state(job, spec)
         except MedVLPError:  # damaged: its folder has everything else
             state = State("lost")
-        if state.state not in ("failed", "cancelled", "lost") or job.supervised:
-            word = "running" if job.supervised else state.state
+        supervised = _supervised(job, state.ended)
+        if state.state not in ("failed", "cancelled", "lost") or supervised:
+            word = "running" if supervised else state.state
             raise MedVLPError(f"The job {job.id} is {word}.", "Only a job that failed or was stopped can be resumed.")
         target.check(spec)
         (job.path / CANCEL).unlink(missing_ok=True)
@@ -128,10 +132,10 @@ class Jobs:
         """
         job = self.find(wanted)
         try:
-            state = self.state(job, None).state
+            state = self.state(job, job.spec())
         except MedVLPError:
-            state = "lost"
-        if job.supervised or state in ("queued", "running", "finishing"):
+            state = State("lost")
+        if _supervised(job, state.ended) or not state.ended:
             raise MedVLPError(f"The job {job.id} waits or runs.", "Cancel it first.")
         job.remove()
         return job
@@ -160,6 +164,14 @@ class Jobs:
         if known is None or known[0] != date:
             known = self._clusters[profile] = date, SlurmTarget(read_profile(profile))
         return known[1]
+
+
+def _supervised(job: JobFolder, ended: bool) -> bool:
+    """Whether somebody looks after the job; one who has written its end gets a moment to go."""
+    end = time.monotonic() + (LEAVING if ended else 0.0)
+    while (there := job.supervised) and time.monotonic() < end:
+        time.sleep(0.05)
+    return there
 
 
 def default_root() -> Path:

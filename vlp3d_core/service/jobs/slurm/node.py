@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -18,13 +19,16 @@ from vlp3d_core.service.jobs.command import CHECKPOINT, TRAINING, arguments
 from vlp3d_core.service.jobs.folder import SUPERVISED, JobFolder
 from vlp3d_core.service.jobs.log import Log
 from vlp3d_core.service.jobs.outcome import Outcome
-from vlp3d_core.service.jobs.slurm.script import OUT_OF_TIME, REQUEUE
+from vlp3d_core.service.jobs.slurm.script import AGAIN_PLEASE, OUT_OF_TIME
 from vlp3d_core.service.jobs.spec import JobSpec
 from vlp3d_core.service.jobs.state import State, read_state, write_state
 from vlp3d_core.service.locks import locked
+from vlp3d_core.train.slurm import JOB
 
 PATIENCE = 180.0
 """Seconds until a file server takes back the lock of a node that has failed."""
+FIRST = 15.0
+"""Seconds for the first process to notice that another one has failed."""
 TAKEN = "SLURM has taken it from its node; it goes on when SLURM starts it again."
 AGAIN = "Its time was over; it waits in the queue again and goes on from its checkpoint."
 NO_TIME = MedVLPError(
@@ -37,7 +41,7 @@ class SlurmAttempt(Attempt):
     """An attempt that may go back into the queue."""
 
     def __init__(self, job: JobFolder, spec: JobSpec, state: State, log: Log) -> None:
-        super().__init__(job, spec, state, log, {"MEDVLP_JOB": job.id}, None)
+        super().__init__(job, spec, state, log, {}, None)
         self._before = _checkpoint(job)
 
     @property
@@ -69,7 +73,18 @@ def look_after(job: JobFolder, submission: int) -> int:
             return 1
         attempt = SlurmAttempt(job, spec_of(job), state, Log(job.path))
         state = attempt.run(lambda: bool(told))
-        return REQUEUE if state.note == AGAIN else int(state.state != "done")
+        if state.note == AGAIN:
+            (job.path / AGAIN_PLEASE).touch()
+        return int(state.state != "done")
+
+
+def follow(job: JobFolder, command: list[str]) -> int:
+    """Another process of the job. SLURM ends all when one fails; before that the first shall say what went wrong."""
+    signal.signal(signal.SIGTERM, lambda number, frame: None)  # the command itself gets it, too
+    code = subprocess.call(command, env={**os.environ, JOB: job.id})
+    if code:
+        time.sleep(FIRST)
+    return code
 
 
 def take(job: JobFolder, submission: int) -> State:
@@ -122,8 +137,7 @@ def main() -> int:
     except MedVLPError as error:
         print(error, file=sys.stderr)
         return 1
-    os.environ["MEDVLP_JOB"] = job.id
-    os.execv(sys.executable, [sys.executable, "-m", "vlp3d_core.cli.main", *words])
+    return follow(job, [sys.executable, "-m", "vlp3d_core.cli.main", *words])
 
 
 if __name__ == "__main__":

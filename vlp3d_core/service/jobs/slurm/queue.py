@@ -17,6 +17,8 @@ EVERY, AFTER_FAILURE = 3.0, 20.0
 """Seconds from one question to the next."""
 SECONDS = 30.0
 """Until a question is given up."""
+LONG = 5.0
+"""Until people are told that it takes long."""
 GONE = "GONE"
 LINE = "--"
 SQUEUE = shlex.join(["squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%r"])
@@ -36,15 +38,11 @@ class Row:
 
 
 class SlurmQueue:
-    """The jobs of a user on one cluster.
-
-    Attributes:
-        problem: why the latest question had no answer; None where it had one.
-    """
+    """The jobs of a user on one cluster."""
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self.problem: MedVLPError | None = None
+        self._problem: MedVLPError | None = None
         self._rows: dict[str, Row] = {}
         self._asked = self._tried = float("-inf")
         self._missing: set[str] = set()
@@ -63,12 +61,19 @@ class SlurmQueue:
             row = self._rows.get(number) if self._asked >= since else None
             if row is None and self._asked >= since:
                 self._missing.add(number)
-            if self._question is None and self._is_time(row is None and not self.problem):
+            if self._question is None and self._is_time(row is None and not self._problem):
                 self._ask()
             question = self._question
             if row is not None or question is None or time.monotonic() - question.started > wait:
                 return row
             time.sleep(0.01)
+
+    @property
+    def trouble(self) -> str:
+        """Why the latest question has no answer (yet); "" where nothing is wrong."""
+        if self._question is not None and time.monotonic() - self._question.started > LONG:
+            return f"{self.profile.where} takes long to answer."
+        return str(self._problem or "")
 
     def forget(self) -> None:
         """What was said so far does not count any more."""
@@ -76,7 +81,7 @@ class SlurmQueue:
         self._rows = {}
 
     def _is_time(self, urgent: bool) -> bool:
-        pause = AFTER_FAILURE if self.problem else 0.0 if urgent else EVERY
+        pause = AFTER_FAILURE if self._problem else 0.0 if urgent else EVERY
         return time.monotonic() - self._tried > pause
 
     def _ask(self) -> None:
@@ -90,7 +95,7 @@ class SlurmQueue:
         try:
             self._question = Running(self.profile, line)
         except MedVLPError as error:
-            self.problem = error
+            self._problem = error
 
     def _listen(self) -> None:
         if self._question is None:
@@ -98,10 +103,10 @@ class SlurmQueue:
         try:
             said = self._question.poll(SECONDS)
         except MedVLPError as error:
-            self.problem, self._question = error, None
+            self._problem, self._question = error, None
             return
         if said is not None:
-            self.problem, self._rows = None, dict.fromkeys(self._about, Row(GONE)) | _rows(said)
+            self._problem, self._rows = None, dict.fromkeys(self._about, Row(GONE)) | _rows(said)
             self._asked, self._question = self._question.started, None
 
 

@@ -13,9 +13,8 @@ from vlp3d_core.service.jobs.log import LOG
 from vlp3d_core.service.jobs.slurm.profile import Profile
 from vlp3d_core.service.jobs.spec import JobSpec
 
-SCRIPT, OUT_OF_TIME = "batch.sh", ".out-of-time"
-REQUEUE = 75
-"""Exit code of a step that asks for its job to be queued again."""
+SCRIPT, OUT_OF_TIME, AGAIN_PLEASE = "batch.sh", ".out-of-time", ".again-please"
+"""The last two are empty files: the script's word to the job, and the job's to the script."""
 MARGIN = 60
 """Seconds beside those for saving: SLURM looks at the time twice a minute."""
 MODULE = "vlp3d_core.service.jobs.slurm"
@@ -76,7 +75,7 @@ def batch_script(profile: Profile, folder: Path, module: str, words: Sequence[st
         "while kill -0 $step 2>/dev/null; do wait $step; done",  # a signal ends a wait
         "wait $step",
         "code=$?",
-        f'[ $code = {REQUEUE} ] && scontrol requeue "$SLURM_JOB_ID"',
+        f'rm {AGAIN_PLEASE} 2>/dev/null && scontrol requeue "$SLURM_JOB_ID"',
         "exit $code",
     ]
     return "\n".join(lines) + "\n"

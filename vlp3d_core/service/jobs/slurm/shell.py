@@ -127,7 +127,7 @@ def _failure(profile: Profile, program: str, code: int, said: str) -> MedVLPErro
 
 def last_words(text: str) -> str:
     """The last line that says something, without the name of the program before it, and without a full stop."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Try ")]
     return lines[-1].rpartition("error: ")[2][:300].rstrip(".") if lines else ""
 
 

@@ -20,6 +20,8 @@ from vlp3d_core.service.jobs.spec import JobSpec
 from vlp3d_core.service.jobs.state import State, now, read_state, write_state
 
 SUBMITTED = "Submitted to SLURM"
+STOP_SECONDS = 20.0
+"""That SLURM may take to hear of a request to stop; the job's folder says the same."""
 
 
 class SlurmTarget:
@@ -73,9 +75,10 @@ class SlurmTarget:
         job.ask_to_stop()
         number = str(read_state(job.path).target.get("job"))
         # Where it waits it goes at once; where it runs its script is told, which also sees to it that it ends.
-        waiting = shlex.join(["scancel", "--state=PENDING", number])
-        line = f"{waiting}; {shlex.join(['scancel', '--batch', '--signal=USR2', number])}"
-        Running(self.profile, line).wait(30.0)
+        end, tell = (
+            shlex.join(["scancel", *how, number]) for how in (["--state=PENDING"], ["--batch", "--signal=USR2"])
+        )
+        Running(self.profile, f"{end} && {{ {tell} 2>/dev/null || true; }}").wait(STOP_SECONDS)
         self.queue.forget()
 
     def log(self, job: JobFolder) -> str:
@@ -89,8 +92,8 @@ class SlurmTarget:
         return self._seen[job.id][1]
 
     def _alive(self, state: State, row: Row | None) -> State:
-        if row is None and self.queue.problem is not None:
-            return replace(state, note=f"{state.note} SLURM cannot be asked at present: {self.queue.problem}".strip())
+        if row is None and (trouble := self.queue.trouble):
+            return replace(state, note=f"{state.note} SLURM cannot be asked at present: {trouble}".strip())
         if row is not None and row.state in ("SUSPENDED", "STOPPED"):
             return replace(state, note="SLURM has suspended it.")
         if row is not None and state.state == "queued":

@@ -41,8 +41,9 @@ MpiDefault=none
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+GresTypes=gpu
 {plugins}
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 Gres=gpu:2 State=UNKNOWN
 PartitionName=work Nodes={host} Default=YES State=UP PriorityTier=1
 PartitionName=urgent Nodes={host} State=UP PriorityTier=10
 PartitionName=closed Nodes={host} State=DOWN
@@ -73,6 +74,8 @@ class Cluster:
         values["user"] = pwd.getpwuid(os.getuid()).pw_name
         self.conf.write_text(CONF.format(**values))
         (folder / "job_submit.lua").write_text(ACCOUNTS)
+        # SLURM only counts them.
+        (folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
 
     def start(self) -> None:
         """Raises AssertionError, with what was said, where the node does not come up."""
