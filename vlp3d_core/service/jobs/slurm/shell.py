@@ -101,6 +101,11 @@ class Running:
         self._process.wait()
         self._close()
 
+    def __del__(self) -> None:
+        """Nobody listens any more."""
+        if hasattr(self, "_process") and not self._out.closed:
+            self.end()
+
     def _close(self) -> None:
         self._out.close()
         self._err.close()

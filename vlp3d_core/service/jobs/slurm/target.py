@@ -76,9 +76,14 @@ class SlurmTarget:
         number = str(read_state(job.path).target.get("job"))
         # Where it waits it goes at once; where it runs its script is told, which also sees to it that it ends.
         end, tell = (
-            shlex.join(["scancel", *how, number]) for how in (["--state=PENDING"], ["--batch", "--signal=USR2"])
+            shlex.join(["scancel", "--quiet", *how, number])
+            for how in (["--state=PENDING"], ["--batch", "--signal=USR2"])
         )
-        Running(self.profile, f"{end} && {{ {tell} 2>/dev/null || true; }}").wait(STOP_SECONDS)
+        try:
+            Running(self.profile, f"{end} && {{ {tell} 2>/dev/null || true; }}").wait(STOP_SECONDS)
+        except MedVLPError:
+            if not read_state(job.path).ended:  # its folder may have told it sooner
+                raise
         self.queue.forget()
 
     def log(self, job: JobFolder) -> str:
