@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from MedVLPTrainLib.SpecForm import FINETUNE, Form, specOf
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.service.jobs.book import Jobs, check
 from vlp3d_core.service.jobs.settings import settings_of
+from vlp3d_core.service.jobs.slurm.profile import profile_names
 from vlp3d_core.service.jobs.spec import JobSpec
 
 
@@ -64,7 +64,7 @@ class TrainLogic:
         """(title, folder) of what a fine-tuning can start from: trainings that are done, and models."""
         found = []
         try:
-            for view in self.jobs.list():
+            for view in self.jobs.list(wait=0):
                 if view.state == "done" and view.kind in ("pretrain", "finetune"):
                     found.append((_("Job {name}").format(name=view.name or view.id), str(view.folder / "run")))
             from vlp3d_core.service.catalogue import catalogue
@@ -78,10 +78,10 @@ class TrainLogic:
         """(title, name) of where a job can run."""
         here = [(_("This computer"), "local")]
         try:
-            profiles = importlib.import_module("vlp3d_core.service.jobs.slurm_profile")
-            return here + [(_("SLURM: {name}").format(name=n), f"slurm:{n}") for n in profiles.profile_names()]
-        except (ImportError, MedVLPError):
+            names = profile_names()
+        except ImportError:  # where the user's folder is says a package that may not be installed yet
             return here
+        return here + [(_("SLURM: {name}").format(name=name), f"slurm:{name}") for name in names]
 
     def aboutThisComputer(self) -> str:
         """What a job would find here, in words.

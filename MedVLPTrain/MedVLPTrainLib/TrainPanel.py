@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import qt
@@ -11,11 +10,11 @@ from MedVLPLib.DependencyBox import DependencyBox
 from MedVLPLib.Guard import guard
 from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
-from MedVLPTrainLib.Choices import ChoiceBox
 from MedVLPTrainLib.DataBox import DataBox
 from MedVLPTrainLib.MethodBox import MethodBox
 from MedVLPTrainLib.Parameters import Parameters, readForm, writeForm
 from MedVLPTrainLib.SpecForm import formOf
+from MedVLPTrainLib.TargetBox import TargetBox
 from MedVLPTrainLib.Work import Work
 from vlp3d_core.errors import MedVLPError
 
@@ -40,12 +39,9 @@ class TrainPanel:
         self.work = Work(ui, logic.python, self.queueRefresh, self.say)
         self.data = DataBox(ui, self.work, self.queueRefresh, self.say)
         self.method = MethodBox(ui, logic, self.work, self.queueRefresh, self.say)
-        self.target = ChoiceBox(ui.targetComboBox, self._onTarget)
-        self._targets: list[tuple[str, str]] = [(_("This computer"), "local")]
-        ui.testButton.connect("clicked(bool)", guard(self.testTarget, self.say))
+        self.target = TargetBox(ui, logic, self.work, self.queueRefresh, self.say)
         ui.launchButton.connect("clicked(bool)", guard(self.launch, self.say))
         self.say("")
-        tell(ui.targetLabel, "")
         self.refresh()
 
     def addJobs(self, uiWidget: Any) -> None:
@@ -81,7 +77,7 @@ class TrainPanel:
     def enter(self) -> None:
         """The module is shown: see what is missing, which targets there are and what a training can start from."""
         self.dependencies.refresh()
-        self._targets = self.logic.targets()
+        self.target.lookAround()
         self.method.lookAround()
         self.refresh()
         if self.jobsBox is not None:
@@ -109,30 +105,20 @@ class TrainPanel:
         tell(self.ui.settingsLabel, problem if parameters is not None and parameters.manifest.strip() else "", "error")
         obstacle = self._obstacle(problem)
         self.method.show(parameters, obstacle)
-        self.target.show(self._targets, parameters.target if parameters is not None else "local")
-        self.ui.testButton.enabled = not self.work.busy
-        self.ui.testButton.toolTip = self._busy() or _("See whether jobs can run there.")
+        self.target.show(parameters)
         self.ui.launchButton.enabled = not obstacle
         self.ui.launchButton.toolTip = obstacle or _("Start the training. It goes on when Slicer is closed.")
 
     def launch(self) -> None:
         """Submit the job."""
-        if self.parameters is None:
-            return
-        id = self.logic.submit(readForm(self.parameters))
+        if self.parameters is not None:
+            self.target.submit(readForm(self.parameters), self.onSubmitted)
+
+    def onSubmitted(self, id: str) -> None:
+        """Show the job that has started."""
         self.say(_("The job {id} is submitted. It goes on when Slicer is closed.").format(id=id), "good")
         if self.jobsBox is not None:
             self.jobsBox.selectJob(id)
-
-    def testTarget(self) -> None:
-        """Say whether jobs can run on the chosen target."""
-        name = self.parameters.target if self.parameters is not None else "local"
-        if name == "local":
-            tell(self.ui.targetLabel, self.logic.aboutThisComputer())
-            return
-        profile = name.partition(":")[2]
-        words = ["jobs", "profiles", "test", profile]
-        self.work.command(_("Asking the cluster …"), words, lambda said: self._tested(profile, said))
 
     def onClone(self, spec: Any) -> None:
         """Fill the form from a job."""
@@ -140,10 +126,6 @@ class TrainPanel:
             writeForm(self.parameters, formOf(spec))
             self.say(_("The form is filled from the job '{name}'.").format(name=spec.name or spec.kind))
             self.queueRefresh()
-
-    def _tested(self, profile: str, said: Mapping[str, Any]) -> None:
-        text = _("Jobs can run with the profile '{name}': {count} processes have answered.")
-        tell(self.ui.targetLabel, text.format(name=profile, count=len(said.get("processes", ()))))
 
     def _settingsProblem(self) -> str:
         """What is wrong with the form; "" when nothing is."""
@@ -171,9 +153,3 @@ class TrainPanel:
 
     def _busy(self) -> str:
         return _("Wait until the work is over, or cancel it.") if self.work.busy else ""
-
-    def _onTarget(self, name: str) -> None:
-        if self.parameters is not None:
-            self.parameters.target = name
-            tell(self.ui.targetLabel, "")
-            self.queueRefresh()

@@ -28,3 +28,9 @@ def durationText(seconds: float) -> str:
     if seconds < 2 * 86400:
         return _("{count:.1f} h").format(count=seconds / 3600)
     return _("{count:.1f} days").format(count=seconds / 86400)
+
+
+def checksText(said: Mapping[str, Any]) -> str:
+    """What `vlp3d jobs test` has found, a line each."""
+    lines = [f"{one['text']} {one['remedy']}".strip() for one in said.get("checks", ())]
+    return "\n".join([*lines, _("Jobs can run there.") if said.get("ok") else _("Jobs cannot run there yet.")])

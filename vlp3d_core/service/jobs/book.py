@@ -72,9 +72,13 @@ class Jobs:
         watched.refresh()
         return watched.view
 
-    def list(self) -> list[JobView]:
-        """In the order of submission. A job whose files are damaged is among them, with an error."""
-        watch = Watch(self.root, self.state)
+    def list(self, wait: float = WAIT) -> list[JobView]:
+        """In the order of submission. A job whose files are damaged is among them, with an error.
+
+        Args:
+            wait: seconds that a cluster's answer may take.
+        """
+        watch = Watch(self.root, lambda job, spec: self.state(job, spec, wait))
         watch.refresh()
         return [job.view for job in watch.jobs.values()]
 
