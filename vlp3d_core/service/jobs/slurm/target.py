@@ -82,7 +82,7 @@ class SlurmTarget:
         try:
             Running(self.profile, f"{end} && {{ {tell} 2>/dev/null || true; }}").wait(STOP_SECONDS)
         except MedVLPError:
-            if not read_state(job.path).ended:  # its folder may have told it sooner
+            if read_state(job.path).state == "queued":  # one that runs is told by its folder
                 raise
         self.queue.forget()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from Testing.core.service.jobs.slurm.cluster import Cluster
 from Testing.core.service.jobs.slurm.conftest import MakeProfile
 from Testing.core.service.jobs.slurm.test_target import until
+from vlp3d_core.cli.main import main
 from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.service.jobs.book import Jobs
 from vlp3d_core.service.jobs.slurm.profile import Profile, profile_names, read_profile
@@ -134,3 +136,20 @@ def test_profiles_that_are_not_there(profile: MakeProfile) -> None:
 )
 def test_times_as_sbatch_reads_them(time: str, seconds: int | None) -> None:
     assert Profile("x", time=time).seconds == seconds
+
+
+def test_targets_on_the_command_line(profile: MakeProfile, capsys: pytest.CaptureFixture[str], jobs: Jobs) -> None:
+    profile("Groß", gpus=2, host="nirgends.invalid")
+    Path(os.environ["MEDVLP_SLURM"], "kaputt.json").write_text("{")
+    assert main(["jobs", "targets", "--json"]) == 0
+    local, large, broken = json.loads(capsys.readouterr().out)["targets"]
+    assert local["target"] == "local" and large["gpus"] == 2 and large["host"] == "nirgends.invalid"
+    assert broken["target"] == "slurm:kaputt" and "is not JSON" in broken["problem"]
+    assert main(["jobs", "targets"]) == 0
+    assert "nirgends.invalid" in (said := capsys.readouterr()).out and "is not JSON" in said.err
+    assert main(["jobs", "test", "slurm:Groß", "--json"]) == 1
+    (check,) = json.loads(capsys.readouterr().out)["checks"]
+    assert (check["name"], check["ok"]) == ("commands", False) and "nirgends.invalid" in check["text"]
+    for target, code in (("slurm:keins", 2), ("mond", 2), ("local", 1)):
+        assert main(["jobs", "test", target]) == code
+        assert capsys.readouterr().err.count("\n") == 1

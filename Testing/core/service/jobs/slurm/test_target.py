@@ -83,9 +83,10 @@ def test_pending_and_cancelled(cluster: Cluster, jobs: Jobs, profile: MakeProfil
 def test_taken_from_its_node_and_started_again(
     cluster: Cluster, jobs: Jobs, profile: MakeProfile, waiting: MakeSpec
 ) -> None:
+    """A job of a partition that goes first takes the whole node."""
     id = jobs.submit(replace(waiting(), target=profile()))
     first = until(jobs, id, "running")
-    cluster.run("scontrol", "requeue", str(first.target["job"]))
+    cluster.run("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true")
     assert eventually(lambda: "SLURM lets some time pass first" in jobs.show(id).note, PATIENCE)
     assert names(jobs, id)[-1] == "queued"
     cluster.run("scontrol", "update", f"JobId={first.target['job']}", "StartTime=now")
@@ -168,9 +169,8 @@ def test_nobody_looks_while_slurm_is_away(
     watch = Jobs(jobs.root).watch()
     watch.refresh()
     assert (watch.jobs[id].view.state, watch.jobs[id].view.note) == ("running", "")
-    with pytest.raises(MedVLPError, match="did not answer"):
-        jobs.cancel(id)
+    jobs.cancel(id)  # SLURM does not hear of it, but the job reads it in its folder
     monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
-    until(jobs, id, "cancelled")  # it was asked by its folder
+    until(jobs, id, "cancelled")
     (Path(os.environ["MEDVLP_SLURM"]) / f"{name[6:]}.json").unlink()
     assert jobs.show(id).state == "cancelled"
