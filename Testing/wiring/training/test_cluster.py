@@ -6,21 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-
-from Testing.core.service.jobs.slurm.cluster import Cluster  # noqa: E402
-from Testing.core.service.jobs.slurm.conftest import MakeProfile, cluster, profile, running_cluster  # noqa: E402, F401
-from Testing.wiring.test_training import choose, host, rest, ui, write_head  # noqa: E402, F401
-from vlp3d_core.train.manifest import write_manifest  # noqa: E402
+from Testing.core.service.jobs.slurm.cluster import Cluster
+from Testing.core.service.jobs.slurm.conftest import MakeProfile, cluster, profile, running_cluster  # noqa: F401
+from Testing.wiring.training.material import choose, rest, write_head
+from vlp3d_core.train.manifest import write_manifest
 
 
 def test_a_profile_is_offered_tested_and_used(
     cluster: Cluster,  # noqa: F811
     profile: MakeProfile,  # noqa: F811
-    host: Any,  # noqa: F811
-    ui: Any,  # noqa: F811
+    host: Any,
+    ui: Any,
     tmp_path: Path,
 ) -> None:
     name = profile()
