@@ -111,9 +111,9 @@ class Jobs:
         target = self.target(spec.target)
         try:
             state = self.state(job, spec)
+            supervised = _supervised(job, state.ended)
         except MedVLPError:  # damaged: its folder has everything else
-            state = State("lost")
-        supervised = _supervised(job, state.ended)
+            state, supervised = State("lost"), job.supervised
         if state.state not in ("failed", "cancelled", "lost") or supervised:
             word = "running" if supervised else state.state
             raise MedVLPError(f"The job {job.id} is {word}.", "Only a job that failed or was stopped can be resumed.")
@@ -137,9 +137,10 @@ class Jobs:
         job = self.find(wanted)
         try:
             state = self.state(job, job.spec())
+            supervised = _supervised(job, state.ended)
         except MedVLPError:
-            state = State("lost")
-        if _supervised(job, state.ended) or not state.ended:
+            state, supervised = State("lost"), job.supervised
+        if supervised or not state.ended:
             raise MedVLPError(f"The job {job.id} waits or runs.", "Cancel it first.")
         job.remove()
         return job
