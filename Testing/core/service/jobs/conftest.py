@@ -37,9 +37,12 @@ def waiting(tmp_path: Path) -> MakeSpec:
     run = tmp_path / "Ein Lauf"
     run.mkdir()
     os.mkfifo(run / "pretrained.json")
-    (tmp_path / "volume.nii.gz").touch()
     manifest = tmp_path / "Ein Verzeichnis.jsonl"
-    manifest.write_text(json.dumps({"image": "volume.nii.gz", "subject": "a", "split": "test"}))
+    with manifest.open("w") as lines:
+        for subject in ("a", "b"):  # fewer pairs are refused before the card is read
+            (tmp_path / f"{subject}.nii.gz").touch()
+            line = {"image": f"{subject}.nii.gz", "subject": subject, "split": "test", "report": "No nodule."}
+            lines.write(json.dumps(line) + "\n")
     return lambda **more: JobSpec(
         "evaluate",
         str(manifest),

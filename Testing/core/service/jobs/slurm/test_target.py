@@ -89,7 +89,7 @@ def test_taken_from_its_node_and_started_again(
     cluster.run("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true")
     assert eventually(lambda: "SLURM lets some time pass first" in jobs.show(id).note, PATIENCE)
     assert names(jobs, id)[-1] == "queued"
-    cluster.run("scontrol", "update", f"JobId={first.target['job']}", "StartTime=now")
+    cluster.start_again(str(first.target["job"]))
     again = until(jobs, id, "running")
     assert (again.attempt, again.target["job"]) == (2, first.target["job"]) and again.command != first.command
 
@@ -107,7 +107,7 @@ def test_nobody_has_seen_that_its_node_failed(
         supervisor.kill()
     assert eventually(lambda: "queued" in names(jobs, id)[1:] or jobs.show(id).state == "queued", PATIENCE)
     assert names(jobs, id)[-2:] == ["running", "queued"]
-    cluster.run("scontrol", "update", f"JobId={first.target['job']}", "StartTime=now")
+    cluster.start_again(str(first.target["job"]))
     assert until(jobs, id, "running").attempt == 2
 
 

@@ -53,7 +53,7 @@ def test_out_of_time_and_resumed(cluster: Cluster, jobs: Jobs, profile: MakeProf
     spec["overrides"] = [text for text in spec["overrides"] if "steps=" not in text] + [f"steps={step + 3}"]
     (job.path / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     assert eventually(lambda: "lets some time pass" in jobs.show(id).note, PATIENCE)
-    cluster.run("scontrol", "update", f"JobId={number}", "StartTime=now", "TimeLimit=60")
+    cluster.start_again(number, "TimeLimit=60")
     state = until(jobs, id, "done", "failed")
     assert state.state == "done", (state, read_log(job.path))
     assert state.attempt == 2 and "--resume" in read_log(job.path) and "started again" in read_log(job.path)
