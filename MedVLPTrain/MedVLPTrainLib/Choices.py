@@ -37,3 +37,14 @@ class ChoiceBox:
     def _changed(self, index: int) -> None:
         if not self._filling and 0 <= index < len(self._entries):
             self._onChosen(self._entries[index][1])
+
+
+def setter(part: Any, name: str, onChanged: Callable[[], None]) -> Callable[[str], None]:
+    """What a part of the panel does with a choice: it becomes that parameter, where there are any."""
+
+    def choose(value: str) -> None:
+        if part.parameters is not None:
+            setattr(part.parameters, name, value)
+            onChanged()
+
+    return choose

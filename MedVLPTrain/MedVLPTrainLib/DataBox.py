@@ -13,7 +13,7 @@ from MedVLPLib.Guard import guard
 from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
 from MedVLPTrainLib.CaptionBox import CaptionBox
-from MedVLPTrainLib.Choices import ChoiceBox
+from MedVLPTrainLib.Choices import ChoiceBox, setter
 from MedVLPTrainLib.Findings import Findings, readFindings
 from MedVLPTrainLib.Parameters import FOLDER, READY, SCENE, Parameters
 from MedVLPTrainLib.SceneData import MANIFEST, SceneWriter
@@ -40,8 +40,8 @@ class DataBox:
         self.findings: Findings | None = None
         self._checked = ""  # the manifest that the findings are of
         self._notes: tuple[str, ...] = ()
-        self.source = ChoiceBox(ui.sourceComboBox, self._setter("source"))
-        self.modality = ChoiceBox(ui.modalityComboBox, self._setter("modality"))
+        self.source = ChoiceBox(ui.sourceComboBox, setter(self, "source", self._onChanged))
+        self.modality = ChoiceBox(ui.modalityComboBox, setter(self, "modality", self._onChanged))
         self.tree = SceneTree(ui, onChanged)
         self.captions = CaptionBox(ui, work, self._onManifest, say)
         ui.makeButton.connect("clicked(bool)", guard(self.make, say))
@@ -162,14 +162,6 @@ class DataBox:
         if source == SCENE and not self.tree.pairs():
             return _("Load volumes, and check those that are for training.")
         return "" if self.parameters.output.strip() else _("Choose the folder that the data go into.")
-
-    def _setter(self, name: str) -> Callable[[str], None]:
-        def choose(value: str) -> None:
-            if self.parameters is not None:
-                setattr(self.parameters, name, value)
-                self._onChanged()
-
-        return choose
 
     def _browser(self, name: str, ask: Callable[[str], str]) -> Callable[[], None]:
         def browse() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from MedVLPLib.Guard import guard
 from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
-from MedVLPTrainLib.Choices import ChoiceBox
+from MedVLPTrainLib.Choices import ChoiceBox, setter
 from MedVLPTrainLib.Parameters import Parameters, readForm
 from MedVLPTrainLib.Settings import readLines, recipesOf, writeLines
 from MedVLPTrainLib.SettingsForm import SettingsForm
@@ -39,9 +39,9 @@ class MethodBox:
         self._starts: list[tuple[str, str]] = []
         self._tried: tuple[Form, str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self.method = ChoiceBox(ui.methodComboBox, self._setter("method"))
-        self.recipe = ChoiceBox(ui.recipeComboBox, self._setter("recipe"))
-        self.init = ChoiceBox(ui.initComboBox, self._setter("init"))
+        self.method = ChoiceBox(ui.methodComboBox, setter(self, "method", self._onChanged))
+        self.recipe = ChoiceBox(ui.recipeComboBox, setter(self, "recipe", self._onChanged))
+        self.init = ChoiceBox(ui.initComboBox, setter(self, "init", self._onChanged))
         self.settings = SettingsForm(ui, self._onTyped)
         ui.moreEdit.connect("textChanged()", guard(self._onMore, say))
         ui.trialButton.connect("clicked(bool)", guard(self.tryIt, say))
@@ -105,14 +105,6 @@ class MethodBox:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
-
-    def _setter(self, name: str) -> Callable[[str], None]:
-        def choose(value: str) -> None:
-            if self.parameters is not None:
-                setattr(self.parameters, name, value)
-                self._onChanged()
-
-        return choose
 
     def _onTyped(self, name: str, text: str) -> None:
         if self.parameters is not None:
