@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("find", description=__doc__)
     add_volume(parser)
-    parser.add_argument("text", metavar="TEXT", help='for example "left parotid gland"')
+    parser.add_argument("text", metavar="TEXT", help='for example "left parotid gland" or "below the mandible"')
     parser.add_argument(
         "-o", "--output", type=Path, metavar="MASK", help="label map, value = rank: .nii.gz (and .json) or .seg.nrrd"
     )
@@ -46,18 +46,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _find(args: argparse.Namespace) -> tuple[Regions, str]:
     from vlp3d_core.model.registry import find_bundle
-    from vlp3d_core.predict.asked import check_known, check_words
+    from vlp3d_core.predict.asked import check_query
     from vlp3d_core.predict.loaded import load_model
-    from vlp3d_core.text.prompt import parse_prompt
     from vlp3d_core.volume.modality import parse_modality
     from vlp3d_core.volume.read import read_volume
     from vlp3d_core.volume.write import check_writable
 
     modality = parse_modality(args.modality) if args.modality else None
     bundle = find_bundle(args.model)
-    prompt = parse_prompt(args.text, known=bundle.concepts)
-    check_words(prompt, args.text, bundle)
-    check_known(prompt.concepts, bundle)
+    check_query(args.text, bundle)
     volume = read_volume(args.input, modality=modality, series=args.series)
     if args.output:
         check_writable(args.output, volume)

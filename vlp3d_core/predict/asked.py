@@ -8,6 +8,7 @@ from vlp3d_core.errors import UsageError
 from vlp3d_core.model.bundle import OWN, Bundle
 from vlp3d_core.text.concepts import Concept
 from vlp3d_core.text.prompt import Prompt, parse_prompt
+from vlp3d_core.text.relation import parse_relation
 
 
 def asked_structures(text: str, bundle: Bundle) -> tuple[str, ...]:
@@ -43,6 +44,18 @@ def _own_structures(text: str, bundle: Bundle) -> tuple[tuple[str, ...], str]:
     parts = text.split(",") if names else [text]
     own = dict.fromkeys(names[p.strip().casefold()] for p in parts if p.strip().casefold() in names)
     return tuple(own), ",".join(p for p in parts if p.strip().casefold() not in names) if own else text
+
+
+def check_query(text: str, bundle: Bundle) -> None:
+    """Raise UsageError for a query of `find` that cannot be answered, whatever the volume shows."""
+    prompt = parse_prompt(text, known=bundle.concepts)
+    relation = parse_relation(text) if prompt.unknown else None
+    if relation is None:
+        check_words(prompt, text, bundle)
+        check_known(prompt.concepts, bundle)
+        return
+    for group in (*relation.anchors, relation.targets):
+        check_known(group, bundle)
 
 
 def check_words(prompt: Prompt, text: str, bundle: Bundle) -> None:

@@ -1,86 +1,17 @@
-"""Regions that a text names, in a volume that has been encoded already."""
+"""Regions that a text asks for, by name or by place: what `find` answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded
-from vlp3d_core.predict.encode import cut_grid
+from vlp3d_core.predict.place import regions_at
+from vlp3d_core.predict.region import Region, regions_of
 from vlp3d_core.text.concepts import Concept
 from vlp3d_core.text.prompt import Prompt, parse_prompt
-from vlp3d_core.volume.foreground import Slices
-from vlp3d_core.volume.grid import Grid
-from vlp3d_core.volume.resample_labels import resample_labels
-
-MIN_VOXELS = 8
-"""Smaller pieces of a structure are not regions, unless the structure has no larger one."""
-MAX_PIECES = 20
-
-
-@dataclass(frozen=True)
-class Region:
-    """One connected region that answers a query.
-
-    Attributes:
-        concept: what it is.
-        score: mean probability over the region, 0 to 1.
-        centre: centre of mass in RAS mm.
-        volume_ml: on the model grid.
-        box: where on the model grid.
-        core: its voxels in that box.
-        encoded: the volume that it lies in.
-    """
-
-    concept: Concept
-    score: float
-    centre: tuple[float, float, float]
-    volume_ml: float
-    box: Slices
-    core: NDArray[np.bool_]
-    encoded: Encoded = field(repr=False)
-
-    def mask(self) -> NDArray[np.uint8]:
-        """The region on the volume's own grid, (I, J, K), 1 inside."""
-        native = Grid.of(self.encoded.volume)
-        mask, box = self._crop(native)
-        whole = np.zeros(native.shape, np.uint8, order="F")
-        whole[box] = mask
-        return whole
-
-    def crop(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        """`mask` cut to its own box, at a cost that does not grow with the volume.
-
-        Returns:
-            (i, j, k) mask, 1 inside, and the crop's affine, index → RAS mm. Where the volume's voxels are so coarse
-            that none of them belongs to the region, it is the one voxel nearest to its centre, which is 0.
-        """
-        native = Grid.of(self.encoded.volume)
-        mask, box = self._crop(native)
-        return mask, cut_grid(native, box).affine
-
-    def _crop(self, native: Grid) -> tuple[NDArray[np.uint8], Slices]:
-        grid = self.encoded.grid
-        # One voxel of background around it, as far as there is any: a structure's surface lies between two voxels.
-        i, j, k = (slice(max(b.start - 1, 0), min(b.stop + 1, n)) for b, n in zip(self.box, grid.shape, strict=True))
-        source = cut_grid(grid, (i, j, k))
-        inner = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip((i, j, k), self.box, strict=True))
-        labels = np.zeros(source.shape, np.uint8)
-        labels[inner][self.core] = 1
-        seen = _within(native, source.corners)
-        mask: NDArray[np.uint8] = resample_labels(labels, source, cut_grid(native, seen)).astype(np.uint8, copy=False)
-        used = ndimage.find_objects(mask)
-        if not used:
-            seen = _within(native, np.array([self.centre]), 0)
-            return np.zeros((1, 1, 1), np.uint8), tuple(slice(s.start, s.start + 1) for s in seen)  # type: ignore
-        absolute = tuple(slice(s.start + u.start, s.start + u.stop) for s, u in zip(seen, used[0], strict=True))
-        return mask[used[0]], absolute  # type: ignore[return-value]
+from vlp3d_core.text.relation import Relation, parse_relation
 
 
 @dataclass(frozen=True)
@@ -104,15 +35,17 @@ class Regions:
 def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions:
     """Up to `k` regions for a text; see `LoadedModel.find`."""
     prompt = parse_prompt(text, known=bundle.concepts)
+    relation = parse_relation(text) if prompt.unknown else None
+    if relation is not None:
+        return _at(bundle, encoded, relation, Prompt(text), k)
     notes = [*encoded.notes, *_explain(prompt, bundle)]
     first: list[Region] = []
     further: list[Region] = []
     for concept in prompt.concepts:
         if concept.id in bundle.concepts:
-            regions = _regions(bundle, encoded, concept)
+            regions = regions_of(bundle, encoded, concept)
             if not regions:
-                peak = float(encoded.peak[bundle.concepts.index(concept.id)])
-                notes.append(f"Nothing found for {concept.name.lower()} (highest probability {peak:.2f}).")
+                notes.append(_nothing(bundle, encoded, concept))
             first += regions[:1]
             further += regions[1:]
     # The largest region of every structure first, then the smaller pieces: "both kidneys" means one of each.
@@ -120,14 +53,36 @@ def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions
     return Regions(prompt, tuple(ordered[:k]), tuple(notes))
 
 
-def _within(grid: Grid, points: NDArray[np.float64], margin: int = 1) -> Slices:
-    """The voxels of a grid between some points in RAS mm, (n, 3), with a margin; at least one voxel."""
-    inverse = np.linalg.inv(grid.affine)
-    index = points @ inverse[:3, :3].T + inverse[:3, 3]
-    low = np.clip(np.round(index.min(axis=0)) - margin, 0, np.array(grid.shape) - 1).astype(int)
-    high = np.clip(np.round(index.max(axis=0)) + margin, low, np.array(grid.shape) - 1).astype(int)
-    i, j, k = (slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
-    return i, j, k
+def _at(bundle: Bundle, encoded: Encoded, relation: Relation, prompt: Prompt, k: int) -> Regions:
+    """What lies there, best first; the notes say how the text was read."""
+    targets = tuple(concept for concept in relation.targets if concept.id in bundle.concepts)
+    read = replace(relation, targets=targets or relation.targets)
+    notes = [*encoded.notes, f"Read as {read.text()}. Sides are the patient's."]
+    anchors: list[list[Region]] = []
+    for group in relation.anchors:
+        known = [concept for concept in group if concept.id in bundle.concepts]
+        found = [region for concept in known for region in regions_of(bundle, encoded, concept)[:1]]
+        if not known:
+            notes += _lacks(group[:1], bundle)
+        elif not found:
+            notes.append(_nothing(bundle, encoded, known[0]))
+        anchors.append(found)
+    if not all(anchors):
+        return Regions(prompt, (), tuple(notes))
+    if relation.targets and not targets:
+        return Regions(prompt, (), (*notes, *_lacks(relation.targets[:1], bundle)))
+    taken = {concept.id for group in relation.anchors for concept in group}
+    candidates = targets or [concept for concept in bundle.structures.values() if concept.id not in taken]
+    regions = [region for concept in candidates for region in regions_of(bundle, encoded, concept)]
+    placed = regions_at(relation.kind, anchors, regions)
+    if not placed:
+        notes.append(f"Nothing that {bundle.card['title']} has found lies there.")
+    return Regions(prompt, tuple(placed[:k]), tuple(notes))
+
+
+def _nothing(bundle: Bundle, encoded: Encoded, concept: Concept) -> str:
+    peak = float(encoded.peak[bundle.concepts.index(concept.id)])
+    return f"Nothing found for {concept.name.lower()} (highest probability {peak:.2f})."
 
 
 def _score(region: Region) -> float:
@@ -135,11 +90,7 @@ def _score(region: Region) -> float:
 
 
 def _explain(prompt: Prompt, bundle: Bundle) -> list[str]:
-    names, known, title, notes = bundle.concepts, bundle.structures, bundle.card["title"], []
-    for concept in prompt.concepts:
-        if concept.id not in names:
-            some = ", ".join(known[n].name.lower() for n in names[:12])
-            notes.append(f"{title} does not know {concept.name.lower()}; it knows {some}.")
+    notes = _lacks([concept for concept in prompt.concepts if concept.id not in bundle.concepts], bundle)
     if prompt.unknown:
         hint = f" Did you mean {', '.join(prompt.suggestions)}?" if prompt.suggestions else ""
         notes.append(f"Unknown: {', '.join(prompt.unknown)}.{hint}")
@@ -149,31 +100,7 @@ def _explain(prompt: Prompt, bundle: Bundle) -> list[str]:
     return notes
 
 
-def _regions(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Region]:
-    """The connected pieces of a structure, largest first."""
-    value = bundle.concepts.index(concept.id) + 1
-    box = encoded.boxes[value - 1]
-    if box is None:
-        return []
-    pieces, count = ndimage.label(encoded.labels[box] == value)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    rule: Mapping[str, Any] = bundle.card["concepts"][value - 1]
-    least = min(max(MIN_VOXELS, rule.get("min_ml", 0.0) / encoded.grid.voxel_ml), int(sizes.max()))
-    out = []
-    slices = ndimage.find_objects(pieces)
-    for piece in np.argsort(-sizes, kind="stable")[:MAX_PIECES]:
-        if sizes[piece] < least:
-            break
-        part = slices[piece]
-        absolute = tuple(slice(b.start + p.start, b.start + p.stop) for b, p in zip(box, part, strict=True))
-        out.append(_region(encoded, concept, absolute, pieces[part] == piece + 1))  # type: ignore[arg-type]
-    return out
-
-
-def _region(encoded: Encoded, concept: Concept, box: Slices, core: NDArray[np.bool_]) -> Region:
-    grid = encoded.grid
-    index = np.array(ndimage.center_of_mass(core)) + [s.start for s in box]
-    r, a, s = grid.affine[:3, :3] @ index + grid.affine[:3, 3]
-    score = round(float(encoded.certainty[box][core].mean()) / 255.0, 4)
-    volume_ml = round(int(core.sum()) * grid.voxel_ml, 3)
-    return Region(concept, score, (float(r), float(a), float(s)), volume_ml, box, core, encoded)
+def _lacks(wanted: Sequence[Concept], bundle: Bundle) -> list[str]:
+    """A note for each concept that the model does not know."""
+    some = ", ".join(bundle.structures[name].name.lower() for name in bundle.concepts[:12])
+    return [f"{bundle.card['title']} does not know {one.name.lower()}; it knows {some}." for one in wanted]

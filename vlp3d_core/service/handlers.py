@@ -20,8 +20,8 @@ from vlp3d_core.service.shelf import Kept, Models, Shelf
 
 if TYPE_CHECKING:
     from vlp3d_core.predict.answer import Encoded
-    from vlp3d_core.predict.find import Region
     from vlp3d_core.predict.loaded import LoadedModel
+    from vlp3d_core.predict.region import Region
 
 LOADING = {"stage": "loading", "fraction": 0.0, "remaining": None}
 _importing = threading.Lock()

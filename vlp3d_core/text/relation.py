@@ -1,0 +1,118 @@
+"""Where something lies: "the vessel in front of the spine", "between the kidneys", "below the left lung"."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from vlp3d_core.text.clauses import items_of
+from vlp3d_core.text.concepts import Concept
+from vlp3d_core.text.prompt import Prompt, parse_prompt
+from vlp3d_core.text.words import LONGEST, tokenise, words
+
+BETWEEN, NEAR = "between", "near"
+Group = tuple[Concept, ...]
+"""Structures that are one anchor together, such as the lobes of a lung."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A place, and what is looked for there.
+
+    Attributes:
+        kind: one of the kinds of relations.json. Sides are the patient's own, as everywhere.
+        words: for it, as the user wrote them.
+        anchors: what the place is relative to: one group, and two for "between".
+        targets: what is looked for there; empty where any structure will do.
+    """
+
+    kind: str
+    words: str
+    anchors: tuple[Group, ...]
+    targets: Group = ()
+
+    def text(self) -> str:
+        """For people, for example "kidneys below the liver"."""
+        what = " or ".join(_named(self.targets)) if self.targets else "structures"
+        joint = " and " if self.kind == BETWEEN else ""
+        return f"{what} {self.words} {joint.join(' and '.join(_named(group)) for group in self.anchors)}"
+
+
+def parse_relation(text: str) -> Relation | None:
+    """The relation that a text states; None where it states none, or where a part of it is not understood.
+
+    Structures that are described by where they lie ("the gland in front of the right ear") have names, which
+    `parse_prompt` knows: this is for texts in which it finds something unknown.
+    """
+    match = _pattern().search(text[:LONGEST])
+    if match is None:
+        return None
+    kind = _kinds()[_spaced(match[0])]
+    before, after = text[: match.start()], text[match.end() : LONGEST]
+    targets = _targets(before)
+    anchors = _both(after) if kind == BETWEEN else _one(after)
+    if targets is None or not anchors:
+        return None
+    return Relation(kind, _spaced(match[0]), anchors, targets)
+
+
+def _targets(text: str) -> Group | None:
+    """Structures asked for; () for a text without any ("which organ lies"); None for one that is not understood."""
+    text = " ".join(word for word in text.split() if word.casefold() not in _table()["said"])
+    if any(token.word in words()["negators"] for token in tokenise(text)):
+        return None
+    if not items_of(tokenise(text)):
+        return ()
+    prompt = parse_prompt(text)
+    return prompt.concepts if _clear(prompt) else None
+
+
+def _one(text: str) -> tuple[Group, ...]:
+    prompt = parse_prompt(text)
+    return (prompt.concepts,) if _clear(prompt) else ()
+
+
+def _both(text: str) -> tuple[Group, ...]:
+    """Two anchors: what stands on both sides of an "and", or a pair ("the kidneys")."""
+    parts = re.split(r"\band\b|&", text, maxsplit=1)
+    if len(parts) == 2:
+        groups = [_one(part) for part in parts]
+        return tuple(group for found in groups for group in found) if all(groups) else ()
+    prompt = parse_prompt(text)
+    left, right = (tuple(c for c in prompt.concepts if c.side == side) for side in ("left", "right"))
+    return (left, right) if _clear(prompt) and left and right and len(left + right) == len(prompt.concepts) else ()
+
+
+def _named(group: Group, most: int = 3) -> list[str]:
+    names = [concept.name.lower() for concept in group[:most]]
+    return [*names, "more"] if len(group) > most else names
+
+
+def _clear(prompt: Prompt) -> bool:
+    return bool(prompt.concepts) and not prompt.unknown and not prompt.negated
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(files("vlp3d_core.text").joinpath("relations.json").read_text(encoding="utf-8"))
+    return table
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    return {phrase: kind for kind, phrases in _table()["kinds"].items() for phrase in phrases}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Finds the words for a relation, the longest first."""
+    phrases = sorted(_kinds(), key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(phrases)})\b".replace(" ", r"\s+"), re.IGNORECASE)
