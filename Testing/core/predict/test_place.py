@@ -65,7 +65,7 @@ def test_between_is_between(way: tuple[float, float, float], part: float) -> Non
         ("in front of the spinal cord", "trachea", "skull"),
         ("behind the brainstem", "skull", "mandible"),
         ("parotid gland left of the mandible", "parotid_gland_left", "parotid_gland_right"),
-        ("near the brainstem", "spinal_cord", "mandible"),
+        ("near the brainstem", "parotid_gland_left", "mandible"),
     ],
 )
 def test_regions_by_place(model: LoadedModel, encoded: Encoded, text: str, first: str, never: str) -> None:
