@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class SceneWriter:
         self.pairs, self.folder = tuple(pairs), folder
         self._scene, self._seed, self._modality = scene, seed, modality
         self._cases: list[Case] = []
-        self._notes: list[str] = []
+        self._notes: dict[str, list[str]] = {}  # each with the volumes that it is about
         self._names: list[str] = []
         try:
             for name in (IMAGES, LABELS):
@@ -74,7 +75,7 @@ class SceneWriter:
         """Write the manifest of all that was written."""
         cases = with_splits(self._cases, self._seed)
         write_manifest(cases, self.folder / MANIFEST)
-        return Written(self.folder / MANIFEST, tuple(cases), tuple(self._notes))
+        return Written(self.folder / MANIFEST, tuple(cases), tuple(starmap(_noted, self._notes.items())))
 
     def _write(self, pair: Pair) -> str:
         from vlp3d_core.volume.write_nifti import write_exact, write_nifti
@@ -92,7 +93,8 @@ class SceneWriter:
         if labels is not None:
             write_nifti(labels, self.folder / label)
         self._names.append(name)
-        self._notes += [*volume.source.notes, *(labels.notes if labels else ())]
+        for note in (*volume.source.notes, *(labels.notes if labels else ())):
+            self._notes.setdefault(note, []).append(volumeNode.GetName())
         self._cases.append(
             Case(
                 image,
@@ -142,6 +144,13 @@ def namedLabels(segmentationNode: Any, volumeNode: Any) -> Segmentation:
         )
     notes = list(flat.notes)
     if unknown := [segment for segment, concept in meant if not concept]:
-        text = _("Left out of '{name}', because the names are not known: {segments}.")
-        notes.append(text.format(name=name, segments=", ".join(unknown)))
+        notes.append(_("Left out, because the names are not known: {segments}.").format(segments=", ".join(unknown)))
     return replace(flat, labels=table[flat.labels], segments=tuple(rows.values()), notes=tuple(notes))
+
+
+def _noted(note: str, volumes: list[str]) -> str:
+    """A note with what it is about."""
+    if len(volumes) == 1:
+        return _("{volume}: {note}").format(volume=volumes[0], note=note)
+    text = _("{count} volumes: {note} For example {volume}.")
+    return text.format(count=len(volumes), note=note, volume=volumes[0])

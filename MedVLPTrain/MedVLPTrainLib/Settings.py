@@ -32,7 +32,7 @@ class Setting:
 
     @property
     def title(self) -> str:
-        return self.name.replace("_", " ").capitalize()
+        return "EMA" if self.name == "ema" else self.name.replace("_", " ").capitalize()
 
     @property
     def hint(self) -> str:

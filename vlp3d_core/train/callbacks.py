@@ -130,7 +130,7 @@ class Stopped(Cancelled):
     """
 
     def __init__(self, step: int, more: str = "") -> None:
-        saved = f"The state after step {step} is saved; the same command with --resume goes on from there."
+        saved = f"The state after step {step} is saved; resume it (in a shell: --resume) to go on from there."
         super().__init__(f"{saved} {more}".strip())
         self.step = step
 
