@@ -42,8 +42,12 @@ class CurveNodes:
         """The vtkMRMLPlotChartNode; None where curves are not shown."""
         return self._find(CHART, "vtkMRMLPlotChartNode")
 
-    def show(self, title: str, curves: dict[str, Curve]) -> Any:
-        """Show these curves (keys of `CURVES`) and no others; returns the chart, made where there is none."""
+    def show(self, title: str, curves: dict[str, Curve], steps: int = 0) -> Any:
+        """Show these curves (keys of `CURVES`) and no others; returns the chart, made where there is none.
+
+        Args:
+            steps: that the job will have made in the end; 0 where it is not known.
+        """
         chart = self.chart
         if chart is None:
             chart = self._add(CHART, "vtkMRMLPlotChartNode", _("Training curves"))
@@ -54,6 +58,7 @@ class CurveNodes:
                 self._showCurve(chart, curve, *curves[curve])
             else:
                 self._removeCurve(curve)
+        _setRanges(chart, list(curves.values()), steps)
         return chart
 
     def remove(self) -> None:
@@ -131,3 +136,28 @@ def _fill(table: Any, columns: dict[str, NDArray[np.float64]]) -> None:
         column.Modified()
     inner.Modified()
     table.EndModify(modifying)
+
+
+def _setRanges(chart: Any, curves: list[Curve], steps: int) -> None:
+    """Axes that hold all points. Slicer's automatic ranges are those of the points that were there at first.
+
+    They change seldom, so that somebody who has zoomed in is not disturbed at each new point.
+    """
+    ends = np.concatenate([one for _name, one, _values in curves] or [np.zeros(0)])
+    heights = np.concatenate([values for _name, _steps, values in curves] or [np.zeros(0)])
+    heights = heights[np.isfinite(heights)]
+    known = len(ends) > 0 and len(heights) > 0
+    chart.SetXAxisRangeAuto(not known)
+    chart.SetYAxisRangeAuto(not known)
+    if known:
+        chart.SetXAxisRange(0.0, float(max(steps, ends.max(), 1)))
+        chart.SetYAxisRange(*_roundRange(min(0.0, float(heights.min())), float(heights.max())))
+
+
+def _roundRange(low: float, high: float) -> tuple[float, float]:
+    """The next round numbers outside: multiples of 1, 2 or 5 times a power of ten, at most half the range."""
+    half = max(high - low, 1e-6) / 2
+    power = 10.0 ** np.floor(np.log10(half))
+    unit = power * max(n for n in (1, 2, 5) if n * power <= half)
+    first, last = np.floor(low / unit), np.ceil(high / unit)
+    return float(first * unit), float(max(last, first + 1) * unit)

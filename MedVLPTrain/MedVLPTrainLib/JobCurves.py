@@ -75,7 +75,10 @@ class JobCurves:
         score = scoreIn(points)
         if score:
             curves[SCORE] = (score, *thinned(points[score]))
-        return self._nodes.show(titleOf(self._view) if self._view is not None else "", curves)
+        view = self._view
+        return (
+            self._nodes.show(titleOf(view), curves, view.steps or 0) if view is not None else self._nodes.show("", {})
+        )
 
 
 def scoreIn(names: Any) -> str:
