@@ -7,6 +7,8 @@ import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
+MODULES = ("MedVLPSegment", "MedVLPTrain")
+
 
 class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """A module's widget says by `makePanel` which logic and which panel it has.
@@ -73,11 +75,17 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.exit()
 
     def onReload(self):
-        """Reload the module's own parts, too."""
-        own = (f"{self.moduleName}Lib", "MedVLPLib", "vlp3d_core")
+        """Reload our code in both modules, which share much of it: no class of it may be there twice."""
+        own = {"MedVLPLib", "vlp3d_core", *(f"{name}Lib" for name in MODULES)}
         for name in [name for name in sys.modules if name.partition(".")[0] in own]:
             del sys.modules[name]
+        parent, ours = self.parent, self.moduleName
         ScriptedLoadableModuleWidget.onReload(self)
+        for name in MODULES:
+            if name != ours and hasattr(slicer.modules, name.lower()):
+                slicer.util.reloadScriptedModule(name)
+        if parent.isEntered:  # Slicer sets the new widget up, and does not say that it is shown
+            slicer.util.getModuleWidget(ours).enter()
 
     def onSceneGoes(self, caller=None, event=None):
         """Before the scene is closed, or parameters of another scene are read."""

@@ -42,12 +42,8 @@ class CurveNodes:
         """The vtkMRMLPlotChartNode; None where curves are not shown."""
         return self._find(CHART, "vtkMRMLPlotChartNode")
 
-    def show(self, title: str, curves: dict[str, Curve], steps: int = 0) -> Any:
-        """Show these curves (keys of `CURVES`) and no others; returns the chart, made where there is none.
-
-        Args:
-            steps: that the job will have made in the end; 0 where it is not known.
-        """
+    def show(self, title: str, curves: dict[str, Curve]) -> Any:
+        """Show these curves (keys of `CURVES`) and no others; returns the chart, made where there is none."""
         chart = self.chart
         if chart is None:
             chart = self._add(CHART, "vtkMRMLPlotChartNode", _("Training curves"))
@@ -58,7 +54,7 @@ class CurveNodes:
                 self._showCurve(chart, curve, *curves[curve])
             else:
                 self._removeCurve(curve)
-        _setRanges(chart, list(curves.values()), steps)
+        _setRanges(chart, list(curves.values()))
         return chart
 
     def remove(self) -> None:
@@ -138,19 +134,19 @@ def _fill(table: Any, columns: dict[str, NDArray[np.float64]]) -> None:
     table.EndModify(modifying)
 
 
-def _setRanges(chart: Any, curves: list[Curve], steps: int) -> None:
+def _setRanges(chart: Any, curves: list[Curve]) -> None:
     """Axes that hold all points. Slicer's automatic ranges are those of the points that were there at first.
 
     They change seldom, so that somebody who has zoomed in is not disturbed at each new point.
     """
-    ends = np.concatenate([one for _name, one, _values in curves] or [np.zeros(0)])
+    ends = np.concatenate([steps for _name, steps, _values in curves] or [np.zeros(0)])
     heights = np.concatenate([values for _name, _steps, values in curves] or [np.zeros(0)])
     heights = heights[np.isfinite(heights)]
     known = len(ends) > 0 and len(heights) > 0
     chart.SetXAxisRangeAuto(not known)
     chart.SetYAxisRangeAuto(not known)
     if known:
-        chart.SetXAxisRange(0.0, float(max(steps, ends.max(), 1)))
+        chart.SetXAxisRange(*_roundRange(0.0, float(ends.max())))
         chart.SetYAxisRange(*_roundRange(min(0.0, float(heights.min())), float(heights.max())))
 
 

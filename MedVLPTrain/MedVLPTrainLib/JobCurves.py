@@ -75,10 +75,7 @@ class JobCurves:
         score = scoreIn(points)
         if score:
             curves[SCORE] = (score, *thinned(points[score]))
-        view = self._view
-        return (
-            self._nodes.show(titleOf(view), curves, view.steps or 0) if view is not None else self._nodes.show("", {})
-        )
+        return self._nodes.show(titleOf(self._view) if self._view is not None else "", curves)
 
 
 def scoreIn(names: Any) -> str:

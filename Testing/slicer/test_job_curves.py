@@ -20,12 +20,12 @@ from vlp3d_core.service.jobs.command import METRICS  # noqa: E402
 KINDS = ("vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode", "vtkMRMLTableNode")
 
 
-def job(folder: Path, text: str, id: str = "000001-aaaa", steps: int | None = None) -> Any:
+def job(folder: Path, text: str, id: str = "000001-aaaa") -> Any:
     """What the curves need of a JobView."""
     path = folder / id / METRICS
     path.parent.mkdir(parents=True)
     path.write_text(text, encoding="utf-8")
-    return SimpleNamespace(id=id, name=f"Läufer {id[5]}", folder=folder / id, steps=steps)
+    return SimpleNamespace(id=id, name=f"Läufer {id[5]}", folder=folder / id)
 
 
 def append(view: Any, text: str) -> None:
@@ -95,16 +95,16 @@ def test_many_refreshes_grow_the_same_nodes(scene: Any, curves: JobCurves, tmp_p
 
 def test_the_axes_hold_all_points(scene: Any, curves: JobCurves, tmp_path: Path) -> None:
     """Slicer's automatic ranges stay at those of the first points."""
-    view = job(tmp_path, "epoch,loss,step\n", steps=60)
+    view = job(tmp_path, "epoch,loss,step\n")
     curves.choose(view)
     chart = curves.show()
     drawn(curves)
     assert chart.GetXAxisRangeAuto() and chart.GetYAxisRangeAuto()
     for rows, x, y in (
-        ("0,0.75,19\n", (0, 60), (0, 0.8)),
-        ("0,2.02,39\n", (0, 60), (0, 3)),
-        ("0,nan,59\n", (0, 60), (0, 3)),
-        ("1,-0.3,79\n", (0, 79), (-1, 3)),
+        ("0,0.75,19\n", (0, 20), (0, 0.8)),
+        ("0,2.02,39\n", (0, 40), (0, 3)),
+        ("0,nan,59\n", (0, 40), (0, 3)),
+        ("1,-0.3,119\n", (0, 150), (-1, 3)),
     ):
         append(view, rows)
         drawn(curves)

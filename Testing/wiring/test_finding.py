@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PySide6.QtCore import Qt
 
 Make = Callable[..., Any]
 
@@ -70,7 +71,9 @@ def test_a_region_is_kept_as_a_segment(host: Any, widget: Any, search: Make) -> 
     host.pending()
     node = widget.panel.parameters.result
     assert [node.GetSegmentation().GetNthSegment(0).GetName()] == ["Mandible"]
-    assert "'Mandible' is a segment of" in widget.ui.findMessageLabel.text.replace("&#x27;", "'")
+    label = widget.ui.findMessageLabel
+    assert "'Mandible' is a segment of" in label.text.replace("&#x27;", "'")
+    assert label.textFormat == Qt.TextFormat.RichText, "else &#x27; would be read as it stands"
     assert _preview(host) == []
 
 

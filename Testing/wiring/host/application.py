@@ -120,7 +120,8 @@ class WiringHost:
         if self._parent is None:
             self._parent = QtWidgets.QWidget()
             QtWidgets.QVBoxLayout(self._parent).setContentsMargins(0, 0, 0, 0)
-        self.widget = getattr(sys.modules[self.name], self.name + "Widget")(_Parent(self._parent))
+            self._entry = _Parent(self._parent)
+        self.widget = getattr(sys.modules[self.name], self.name + "Widget")(self._entry)
         setattr(slicer.modules, self.name + "Widget", self.widget)
         self.widget.setup()
 
@@ -148,7 +149,6 @@ class WiringHost:
             if item.widget():
                 item.widget().deleteLater()
         self.new_panel()
-        self.enter()
 
     def quit(self) -> None:
         """The user closes the application."""
