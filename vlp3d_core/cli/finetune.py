@@ -102,7 +102,7 @@ def _check_paths(args: argparse.Namespace) -> None:
     """What can be found out before the minutes of preparation."""
     from vlp3d_core.train.manifest import read_manifest
 
-    read_manifest(args.manifest)
+    read_manifest(args.manifest, tissues=True)
     if args.init is not None and not args.init.is_dir():
         raise UsageError(f"{args.init} is not a folder.", "Give a run folder or a bundle folder to --init.")
     if args.out.exists() and not args.out.is_dir():

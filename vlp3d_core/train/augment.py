@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample
 
-from vlp3d_core.train.perturb import bent, coarse, noisy, pose_grid, rotation, smooth, uniform
+from vlp3d_core.train.perturb import bent, chance, coarse, noisy, pose_grid, random_map, smooth, uniform
 
 
 def augment(
@@ -32,14 +32,12 @@ def augment(
 
 
 def _pose(images: Tensor, labels: Tensor, generators: Sequence[Generator], strength: float) -> tuple[Tensor, Tensor]:
-    """Seven in ten turned by up to 15 degrees about I and 9 about J and K, each axis scaled by up to 20 %."""
+    """Seven in ten are moved."""
     moved, maps = [], []
     for place, generator in enumerate(generators):
-        if _chance(0.7, generator):
-            angles = uniform(-1, 1, 3, generator) * torch.tensor([0.26, 0.15, 0.15]) * strength
-            scales = 1 + uniform(-0.2, 0.2, 3, generator) * strength
+        if chance(0.7, generator):
             moved.append(place)
-            maps.append(rotation(angles[None])[0] * scales)
+            maps.append(random_map(generator, strength))
     if not moved:
         return images, labels
     places = torch.tensor(moved, device=images.device)
@@ -51,14 +49,10 @@ def _pose(images: Tensor, labels: Tensor, generators: Sequence[Generator], stren
 
 
 def _perturb(image: Tensor, generator: Generator, strength: float) -> Tensor:
-    for chance, change in _CHANGES:
-        if _chance(chance, generator):
+    for probability, change in _CHANGES:
+        if chance(probability, generator):
             image = change(image, generator, strength)
     return image
-
-
-def _chance(probability: float, generator: Generator) -> bool:
-    return float(torch.rand(1, generator=generator)) < probability
 
 
 def _noise(image: Tensor, generator: Generator, strength: float) -> Tensor:

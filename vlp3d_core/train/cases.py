@@ -18,7 +18,7 @@ def cases_for(config: FinetuneConfig, manifest: Path) -> tuple[list[Case], list[
     Raises:
         MedVLPError: the manifest cannot be used, or one of the splits shows no structure of the settings.
     """
-    cases = read_manifest(manifest)
+    cases = read_manifest(manifest, tissues=bool(config.synthesis))
     train = fraction([c for c in cases if c.split == "train"], config.label_fraction, config.seed)
     validation = [c for c in cases if c.split == "validation"]
     for split, chosen in (("train", train), ("validation", validation)):

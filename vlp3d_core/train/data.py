@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 from vlp3d_core.train.store import Stored
 from vlp3d_core.volume.cut import cut
 
-IMAGE, LABEL = "image", "label"
+IMAGE, LABEL, MADE = "image", "label", "made"
+"""Of an item; `MADE` says that its image is yet to be made from tissues, which stand where the image will be."""
 
 
 class PatchDataset(Dataset[dict[str, Any]]):
@@ -56,8 +57,9 @@ class PatchDataset(Dataset[dict[str, Any]]):
         rng = np.random.default_rng((self.seed, index))
         case, centre = self._choose(rng)
         stored = self.stored[case]
-        item = {IMAGE: cut(stored.image, centre, self.patch, -1.0), LABEL: cut(stored.label, centre, self.patch, 0)}
-        known = stored.known
+        known, made = stored.known, bool(stored.case.made_from)
+        air = 0 if made else -1.0
+        item = {IMAGE: cut(stored.image, centre, self.patch, air), LABEL: cut(stored.label, centre, self.patch, 0)}
         if rng.random() < 0.5:
             item = {key: np.ascontiguousarray(value[::-1]) for key, value in item.items()}
             item[LABEL] = self.mirror[item[LABEL]]
@@ -66,6 +68,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
             IMAGE: torch.from_numpy(item[IMAGE].astype(np.float32))[None],
             LABEL: torch.from_numpy(item[LABEL].astype(np.uint8)),
             "known": torch.from_numpy(known.copy()),
+            MADE: torch.tensor(made),
             "subject": stored.case.subject,
         }
 

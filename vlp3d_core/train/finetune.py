@@ -12,13 +12,14 @@ from torch import Tensor
 
 from vlp3d_core.errors import UsageError
 from vlp3d_core.model.vision_language import VisionLanguageModel
-from vlp3d_core.train.augment import augment
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.diverged import check_loss
 from vlp3d_core.train.draws import draws, item_draws
 from vlp3d_core.train.losses.partial_segmentation import partial_dice_bce
 from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.queries import QueryTexts
+from vlp3d_core.train.synthesis.settings import synthesis_of
+from vlp3d_core.train.synthesis.synthesise import shown
 
 
 class TextQueriedSegmentation(pl.LightningModule):
@@ -35,6 +36,7 @@ class TextQueriedSegmentation(pl.LightningModule):
     def __init__(self, config: FinetuneConfig, texts: QueryTexts) -> None:
         super().__init__()
         self.config, self.texts = config, texts
+        self.synthesis = synthesis_of(config.synthesis, config.spacing, config.normalisation)
         self.model = VisionLanguageModel(
             config.encoder, config.encoder_options, config.dimension, texts.prototypes.shape[1], config.text_rank
         ).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -46,7 +48,7 @@ class TextQueriedSegmentation(pl.LightningModule):
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         text = self.texts.draw(draws(self, self.config, index)).to(self.device)
         generators = item_draws(self, self.config, index, len(batch["image"]))
-        image, label = augment(batch["image"], batch["label"], generators)
+        image, label = shown(batch["image"], batch["label"], batch["made"], generators, self.synthesis)
         logits = self.model(image.contiguous(memory_format=torch.channels_last_3d), text).float()
         loss = partial_dice_bce(logits, one_hot(label, len(self.config.concepts)), batch["known"])
         check_loss(self, loss, batch["subject"])

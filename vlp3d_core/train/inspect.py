@@ -15,6 +15,7 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.progress import Cancel, Progress, check, never, silent
 from vlp3d_core.text.report import split_sentences
 from vlp3d_core.train.manifest import Case, read_manifest
+from vlp3d_core.train.synthesis.tissues import read_tissues
 from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.read import read_volume
 from vlp3d_core.volume.read_labels import read_labels
@@ -93,14 +94,14 @@ def inspect_manifest(
         MedVLPError: the manifest itself cannot be used.
         Cancelled: `cancel` said so.
     """
-    cases = read_manifest(path)
+    cases = read_manifest(path, tissues=True)
     remarks: list[Remark] = []
     seen: dict[str, Case] = {}
     for number, case in enumerate(list(cases), 1):
         check(cancel)
         remarks += _of_report(case)
         try:
-            volume = read_volume(case.image)
+            volume = read_tissues(case.image) if case.made_from else read_volume(case.image)
         except MedVLPError as error:
             remarks.append(Remark("error", case.subject, _of_it(str(error), case.image), case.image.name))
         else:

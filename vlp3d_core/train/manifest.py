@@ -2,9 +2,9 @@
 
 `image` and `label` are paths (relative ones from the manifest's folder), `report` is a text, `labels` names the values
 of the label map by concept, `contoured` the concepts that somebody looked for in this patient (left out: those that
-have voxels). A concept that is contoured but has no voxel is absent; one that is not contoured is unknown, and is left
-out of loss and score. `findings` says of the whole volume what is there and what is not; what it does not name is
-unknown.
+have voxels). `made_from` says that `image` is no scan but a map that images are made from. A concept that is contoured
+but has no voxel is absent; one that is not contoured is unknown, and is left out of loss and score. `findings` says of
+the whole volume what is there and what is not; what it does not name is unknown.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vlp3d_core.files import replacing
 
 SPLITS = ("train", "validation", "test")
 MODALITIES = ("CT", "MR", "EM", "PT", "")
+TISSUES = "tissues"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Case:
         caption: maker, version and crop (the part that is described) of a report that a program wrote, the prompt
             where there was one, and "sha256" of the text as made; {} for a report that a person wrote.
         findings: name → whether the volume shows it; what is not known is not named.
+        made_from: "" where `image` is a scan; "tissues" where it is a map of tissues (whole numbers up to 255, 0 is
+            air) that images are made from while a segmentation is trained, see `train.synthesis`.
     """
 
     image: Path
@@ -50,17 +53,22 @@ class Case:
     report: str = ""
     caption: dict[str, str] = field(default_factory=dict)
     findings: Mapping[str, bool] = field(default_factory=dict)
+    made_from: str = ""
 
 
-def read_manifest(path: str | Path, splits: Collection[str] = SPLITS, check_files: bool = True) -> list[Case]:
+def read_manifest(
+    path: str | Path, splits: Collection[str] = SPLITS, check_files: bool = True, tissues: bool = False
+) -> list[Case]:
     """The cases of the named splits.
 
     Args:
         check_files: whether volumes and label maps must be there.
+        tissues: whether the caller knows what to do with maps of tissues; they are no scans.
 
     Raises:
         MedVLPError: the file or a line of it cannot be used (the line is named), a file of the named splits is
-            missing, a volume is listed twice, or a subject is in two splits.
+            missing or is a map of tissues that the caller cannot take, a volume is listed twice, or a subject is in two
+            splits.
     """
     path = Path(path)
     try:
@@ -73,9 +81,12 @@ def read_manifest(path: str | Path, splits: Collection[str] = SPLITS, check_file
     if not cases:
         raise MedVLPError(f"The manifest {path} has no cases.", "It needs one JSON object a line.")
     _check_subjects(cases, path)
+    chosen = {number: case for number, case in cases.items() if case.split in splits}
+    if not tissues:
+        _check_scans(chosen, path)
     if check_files:
-        _check_files({n: case for n, case in cases.items() if case.split in splits}, path)
-    return [case for case in cases.values() if case.split in splits]
+        _check_files(chosen, path)
+    return list(chosen.values())
 
 
 def write_manifest(cases: Iterable[Case], path: str | Path) -> None:
@@ -107,6 +118,7 @@ def _case(line: str, folder: Path, where: str) -> Case:
             report=_report(row.get("report")),
             caption=_caption(row.get("caption", {})),
             findings=_findings(row.get("findings", {})),
+            made_from=row.get("made_from", ""),
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise MedVLPError(
@@ -116,6 +128,10 @@ def _case(line: str, folder: Path, where: str) -> Case:
         raise MedVLPError(f"{where} has the split {case.split!r}.", f"Use one of {', '.join(SPLITS)}.")
     if case.modality not in MODALITIES:
         raise MedVLPError(f"{where} has the modality {case.modality!r}.", f"Use one of {', '.join(MODALITIES[:-1])}.")
+    if case.made_from not in ("", TISSUES) or (case.made_from and case.label is None):
+        raise MedVLPError(
+            f"{where} is made from {case.made_from!r}.", f'Use "{TISSUES}" with a "label", or leave made_from out.'
+        )
     return case
 
 
@@ -157,6 +173,15 @@ def _labels(value: Any) -> dict[int, str]:
     if min(labels, default=1) < 1:
         raise ValueError("'labels' names a value below 1; 0 is the background")
     return labels
+
+
+def _check_scans(cases: dict[int, Case], path: Path) -> None:
+    for number, case in cases.items():
+        if case.made_from:
+            raise MedVLPError(
+                f"Line {number} of {path} names a map of {case.made_from} and no scan: {case.image}.",
+                "Only a segmentation whose recipe has the setting synthesis is trained on it; leave the line out here.",
+            )
 
 
 def _check_files(cases: dict[int, Case], path: Path) -> None:

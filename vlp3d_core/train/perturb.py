@@ -19,6 +19,17 @@ def uniform(low: float, high: float, count: int, generator: Generator) -> Tensor
     return torch.rand(count, generator=generator) * (high - low) + low
 
 
+def chance(probability: float, generator: Generator) -> bool:
+    """True that often."""
+    return float(torch.rand(1, generator=generator)) < probability
+
+
+def random_map(generator: Generator, strength: float = 1.0) -> Tensor:
+    """(3, 3) a map for `pose_grid`: turned by up to 15 degrees about I, 9 about J and K, axes scaled by up to 20 %."""
+    angles = uniform(-1, 1, 3, generator) * torch.tensor([0.26, 0.15, 0.15]) * strength
+    return rotation(angles[None])[0] * (1 + uniform(-0.2, 0.2, 3, generator) * strength)
+
+
 def rotation(angles: Tensor) -> Tensor:
     """(B, 3) angles in radians about I, J, K → (B, 3, 3): about K first, then J, then I."""
     out = torch.eye(3).expand(len(angles), 3, 3)

@@ -127,6 +127,7 @@ class RunSettings:
 
 
 Settings = TypeVar("Settings", bound=RunSettings)
+Values = TypeVar("Values", bound=Any)
 
 
 def load_settings(kind: type[Settings], recipe: str | Path, overrides: Sequence[str] = ()) -> Settings:
@@ -179,8 +180,8 @@ def changes(overrides: Sequence[str]) -> dict[str, Any]:
     return {"encoder_options": {}, **found} if "encoder" in found else found
 
 
-def checked(kind: type[Settings], values: Mapping[str, Any], path: Path) -> Settings:
-    """Plain values, as YAML and JSON have them, as settings.
+def checked(kind: type[Values], values: Mapping[str, Any], path: Path | str) -> Values:
+    """Plain values, as YAML and JSON have them, as a dataclass of settings.
 
     Args:
         path: what messages call the place where they stand.

@@ -18,6 +18,7 @@ from vlp3d_core.progress import Progress, silent
 from vlp3d_core.train.chunks import open_chunks, write_chunks
 from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.settings import RunSettings
+from vlp3d_core.train.synthesis.tissues import read_tissues
 from vlp3d_core.volume.foreground import foreground_box
 from vlp3d_core.volume.grid import Grid, model_grid
 from vlp3d_core.volume.normalise import Normalisation
@@ -42,7 +43,8 @@ class Stored:
     """One preprocessed case.
 
     Attributes:
-        image: float16 (I, J, K), normalised to [-1, 1], at model spacing, axes along R, A, S, cut to the body.
+        image: float16 (I, J, K), normalised to [-1, 1], at model spacing, axes along R, A, S, cut to the body;
+            uint8 where it is a map of tissues.
         label: uint8 (I, J, K): 1 + index in the model's concepts, 0 elsewhere.
             Both lie on disk in blocks; indexing them gives numpy arrays.
         known: bool (len(concepts),): contoured in this patient.
@@ -114,14 +116,29 @@ def _stored(case: Case, folder: Path, settings: Settings) -> Stored:
     return Stored(case, open_chunks(image_file), label, np.array(known))
 
 
-def _prepare(case: Case, settings: Settings) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+def _prepare(case: Case, settings: Settings) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    image, source, grid = (_tissues if case.made_from else _scan)(case, settings)
+    label = np.zeros(image.shape, np.uint8) if case.label is None else _labels_on(case, source, grid, settings.concepts)
+    box = foreground_box(np.where(image > 0, 0.0, -1.0) if case.made_from else image) or (slice(None),) * 3
+    return np.ascontiguousarray(image[box], np.uint8 if case.made_from else np.float16), np.ascontiguousarray(
+        label[box]
+    )
+
+
+def _scan(case: Case, settings: Settings) -> tuple[NDArray[Any], Grid, Grid]:
+    """The normalised image, the file's grid and its own."""
     volume = read_volume(case.image, modality=case.modality or None)
     source, normalisation = Grid.of(volume), settings.normalisation
     grid = model_grid(source, settings.spacing)
-    image = normalisation.apply(resample(volume, grid, normalisation.fill).array)
-    label = np.zeros(image.shape, np.uint8) if case.label is None else _labels_on(case, source, grid, settings.concepts)
-    box = foreground_box(image) or (slice(None),) * 3
-    return np.ascontiguousarray(image[box], np.float16), np.ascontiguousarray(label[box])
+    return normalisation.apply(resample(volume, grid, normalisation.fill).array), source, grid
+
+
+def _tissues(case: Case, settings: Settings) -> tuple[NDArray[Any], Grid, Grid]:
+    """The tissues, the file's grid and their own."""
+    volume = read_tissues(case.image)
+    source = Grid.of(volume)
+    grid = model_grid(source, settings.spacing)
+    return resample_labels(volume.array.astype(np.uint8), source, grid), source, grid
 
 
 def _labels_on(case: Case, source: Grid, target: Grid, concepts: Sequence[str]) -> NDArray[np.uint8]:
@@ -147,4 +164,5 @@ def _key(case: Case, settings: Settings) -> str:
     stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     concepts, spacing = list(settings.concepts), list(settings.spacing)
     parts = [stamps, sorted(case.labels.items()), concepts, spacing, settings.normalisation.to_json()]
+    parts += [case.made_from] if case.made_from else []  # scans keep the names that they had
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -107,6 +107,12 @@ LAYOUTS = {
             "pt_N_ct.nii.gz, pt_N_organs.nii.gz, labels.json",
             "MIT",
         ),
+        Layout(
+            "synthseg",
+            "Label maps of whole heads by SynthSeg's authors, without images: those are made while training",
+            "labels.json with names of label values, training_seg_01.nii.gz, ...",
+            "Apache-2.0",
+        ),
     )
 }
 

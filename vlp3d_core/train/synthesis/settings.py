@@ -1,0 +1,98 @@
+"""How images are made from tissues: the setting `synthesis` of a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from vlp3d_core.train.settings import checked, choice, require
+from vlp3d_core.volume.normalise import Normalisation
+
+LOOKS = {"mr": "percentile", "ct": "window"}
+"""Look → the kind of normalisation that its recipes have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """What an image may look like. Each image draws its own values up to these; 0 leaves an effect out.
+
+    Attributes:
+        look: "mr" gives every tissue any grey; "ct" gives it its HU.
+        spacing: of the maps, mm.
+        normalisation: as inference has it: percentiles for "mr", a window for "ct".
+        tissues: of "ct": names in `ct.json` of the tissues 1, 2, … of the maps.
+        elastic: standard deviation of the control points of a deformation, mm; most places move a third of it.
+        bias: standard deviation of the logarithm of the coils' sensitivity at its control points ("mr").
+        gamma: standard deviation of the logarithm of the power that bends the greys ("mr").
+        thickest: distance of slices, mm.
+        noise: standard deviation as a part of the range of greys: of the window, or of 255 for "mr".
+        cropped: part of the images that end within the patch.
+        outside: tissues from this number on lie around the organ of interest, as skull and skin do around the brain; 0
+            for there are none.
+        stripped: part of the images that lack them.
+    """
+
+    look: str = choice("mr", tuple(LOOKS))
+    spacing: tuple[float, float, float]
+    normalisation: dict[str, Any]
+    tissues: tuple[str, ...] = ()
+    elastic: float = 6.0
+    bias: float = 0.5
+    gamma: float = 0.4
+    thickest: float = 7.0
+    noise: float = 0.06
+    cropped: float = 0.25
+    outside: int = 0
+    stripped: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value that makes no sense."""
+        require(self.look in LOOKS, "synthesis.look", f"must be one of {', '.join(LOOKS)}")
+        kind = LOOKS[self.look]
+        require(self.window.kind == kind, "normalisation", f"must be a {kind} for synthesis of {self.look}")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, float | int):
+                require(value >= 0, f"synthesis.{one.name}", "must not be negative")
+        for name in ("cropped", "stripped"):
+            require(getattr(self, name) <= 1, f"synthesis.{name}", "must not be above 1")
+        unknown = [name for name in self.tissues if name not in hounsfield()]
+        require(not unknown, "synthesis.tissues", f"can name {', '.join(hounsfield())}, and not {', '.join(unknown)}")
+        require(
+            bool(self.tissues) == (self.look == "ct"), "synthesis.tissues", "is needed for the look ct, and only there"
+        )
+
+    @property
+    def window(self) -> Normalisation:
+        return Normalisation.from_json(self.normalisation)
+
+    @property
+    def span(self) -> float:
+        """The range of greys."""
+        return 255.0 if self.look == "mr" else self.window.high - self.window.low
+
+
+def synthesis_of(
+    values: Mapping[str, Any], spacing: Sequence[float], normalisation: Mapping[str, Any]
+) -> Synthesis | None:
+    """The setting `synthesis` of a recipe with what it takes from the others; None where it is empty.
+
+    Raises:
+        UsageError: an unknown setting or one that makes no sense.
+        MedVLPError: the normalisation cannot be read.
+    """
+    if not values:
+        return None
+    whole = {**values, "spacing": list(spacing), "normalisation": dict(normalisation)}
+    return checked(Synthesis, whole, "The setting synthesis")
+
+
+@cache
+def hounsfield() -> dict[str, list[float]]:
+    """Tissue → lowest mean, highest mean and standard deviation within a patient, HU."""
+    table: dict[str, list[float]] = json.loads((files(__package__) / "ct.json").read_text(encoding="utf-8"))["tissues"]
+    return table

@@ -1,0 +1,69 @@
+"""From maps of tissues to images with labels, for a batch, on the device that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from vlp3d_core.train.augment import augment
+from vlp3d_core.train.synthesis.appearance import painted
+from vlp3d_core.train.synthesis.deform import deformed
+from vlp3d_core.train.synthesis.scan import cropped, scanned
+from vlp3d_core.train.synthesis.settings import Synthesis
+
+
+def synthesise(
+    tissues: Tensor, labels: Tensor, generators: Sequence[Generator], settings: Synthesis
+) -> tuple[Tensor, Tensor]:
+    """An image of each map as SynthSeg makes them (Billot et al., Medical Image Analysis 86, 2023, section 3).
+
+    The order: pose and deformation, a grey for every tissue, bias field, slices and noise, gamma, normalisation, field
+    of view.
+
+    Args:
+        tissues: (B, I, J, K) whole numbers from 0 (air) to 255, at `settings.spacing`.
+        labels: (B, I, J, K) what is to be learnt, of up to 255 values.
+        generators: on the CPU, one for each item; they decide everything, see `train.draws`.
+
+    Returns:
+        images, float32 (B, 1, I, J, K) in [-1, 1], and labels (B, I, J, K) in their type; both new.
+    """
+    with torch.autocast(tissues.device.type, enabled=False):
+        tissues, labels = deformed(tissues, labels, generators, settings)
+        made = []
+        for one, label, generator in zip(tissues.split(1), labels.split(1), generators, strict=True):
+            image = scanned(painted(one, generator, settings), generator, settings)
+            made.append(cropped(image, label, generator, settings))
+        return torch.cat([image for image, _ in made]), torch.cat([label for _, label in made])
+
+
+def shown(
+    images: Tensor, labels: Tensor, made: Tensor, generators: Sequence[Generator], settings: Synthesis | None
+) -> tuple[Tensor, Tensor]:
+    """A batch as the network sees it: scans are augmented, and images are made where there are tissues.
+
+    Args:
+        images: (B, 1, I, J, K) scans in [-1, 1], or tissues.
+        labels: (B, I, J, K).
+        made: (B,) bool: these are tissues; with any, there are `settings`.
+
+    Returns:
+        as `synthesise` does.
+    """
+    flags = made.tolist()
+    if not any(flags):
+        return augment(images, labels, generators)
+    assert settings is not None
+
+    def from_tissues(chosen: Tensor, label: Tensor, own: Sequence[Generator]) -> tuple[Tensor, Tensor]:
+        return synthesise(chosen[:, 0], label, own, settings)
+
+    ways: tuple[tuple[bool, Callable[..., tuple[Tensor, Tensor]]], ...] = ((True, from_tissues), (False, augment))
+    images, labels = images.clone(), labels.clone()
+    for flag, way in ways:
+        places = [place for place, one in enumerate(flags) if one == flag]
+        if places:
+            images[places], labels[places] = way(images[places], labels[places], [generators[p] for p in places])
+    return images, labels
