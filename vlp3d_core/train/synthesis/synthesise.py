@@ -61,7 +61,7 @@ def shown(
         return synthesise(chosen[:, 0], label, own, settings)
 
     ways: tuple[tuple[bool, Callable[..., tuple[Tensor, Tensor]]], ...] = ((True, from_tissues), (False, augment))
-    images, labels = images.clone(), labels.clone()
+    images, labels = images.to(torch.float32, copy=True), labels.clone()
     for flag, way in ways:
         places = [place for place, one in enumerate(flags) if one == flag]
         if places:
