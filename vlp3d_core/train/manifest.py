@@ -128,10 +128,10 @@ def _case(line: str, folder: Path, where: str) -> Case:
         raise MedVLPError(f"{where} has the split {case.split!r}.", f"Use one of {', '.join(SPLITS)}.")
     if case.modality not in MODALITIES:
         raise MedVLPError(f"{where} has the modality {case.modality!r}.", f"Use one of {', '.join(MODALITIES[:-1])}.")
-    if case.made_from not in ("", TISSUES) or (case.made_from and case.label is None):
-        raise MedVLPError(
-            f"{where} is made from {case.made_from!r}.", f'Use "{TISSUES}" with a "label", or leave made_from out.'
-        )
+    if case.made_from not in ("", TISSUES):
+        raise MedVLPError(f"{where} is made from {case.made_from!r}.", f"Use {TISSUES}, or leave made_from out.")
+    if case.made_from and case.label is None:
+        raise MedVLPError(f"{where} has tissues and no label map.", 'Give it a "label": what is to be learnt in them.')
     return case
 
 

@@ -119,10 +119,9 @@ def _stored(case: Case, folder: Path, settings: Settings) -> Stored:
 def _prepare(case: Case, settings: Settings) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     image, source, grid = (_tissues if case.made_from else _scan)(case, settings)
     label = np.zeros(image.shape, np.uint8) if case.label is None else _labels_on(case, source, grid, settings.concepts)
-    box = foreground_box(np.where(image > 0, 0.0, -1.0) if case.made_from else image) or (slice(None),) * 3
-    return np.ascontiguousarray(image[box], np.uint8 if case.made_from else np.float16), np.ascontiguousarray(
-        label[box]
-    )
+    box = foreground_box((image > 0) - np.float32(1) if case.made_from else image) or (slice(None),) * 3
+    kind = np.uint8 if case.made_from else np.float16
+    return np.ascontiguousarray(image[box], kind), np.ascontiguousarray(label[box])
 
 
 def _scan(case: Case, settings: Settings) -> tuple[NDArray[Any], Grid, Grid]:

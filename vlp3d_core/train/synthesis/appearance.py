@@ -10,7 +10,7 @@ from vlp3d_core.train.synthesis.settings import Synthesis, hounsfield
 from vlp3d_core.train.synthesis.tissues import MOST
 
 MEANS, DEVIATIONS = (25, 225), (5, 25)
-"""Of the tissues in an MR, of 255: SynthSeg's (Billot et al. 2023, table 1)."""
+"""Of the tissues in an MR, of 255: SynthSeg's (Billot et al. 2023)."""
 DARK = (15, 5)
 """Highest mean and standard deviation of air in an MR that is not blanked there."""
 

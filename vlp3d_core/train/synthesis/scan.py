@@ -37,7 +37,7 @@ def scanned(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
 
 
 def bias_field(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
-    """(1, 1, I, J, K) a smooth factor about 1, the exponential of a spline (Billot et al. 2023, section 3.2.3)."""
+    """(1, 1, I, J, K) a smooth factor about 1, the exponential of a spline (Billot et al. 2023)."""
     counts = controls_for(image.shape[2:], settings.spacing, COIL)
     size = float(uniform(0, settings.bias, 1, generator))
     controls = torch.randn(1, *counts, generator=generator) * size

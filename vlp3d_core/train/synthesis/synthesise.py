@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -17,7 +17,7 @@ from vlp3d_core.train.synthesis.settings import Synthesis
 def synthesise(
     tissues: Tensor, labels: Tensor, generators: Sequence[Generator], settings: Synthesis
 ) -> tuple[Tensor, Tensor]:
-    """An image of each map as SynthSeg makes them (Billot et al., Medical Image Analysis 86, 2023, section 3).
+    """An image of each map as SynthSeg makes them (Billot et al., Medical Image Analysis 86, 2023).
 
     The order: pose and deformation, a grey for every tissue, bias field, slices and noise, gamma, normalisation, field
     of view.
@@ -53,17 +53,14 @@ def shown(
         as `synthesise` does.
     """
     flags = made.tolist()
-    if not any(flags):
-        return augment(images, labels, generators)
-    assert settings is not None
-
-    def from_tissues(chosen: Tensor, label: Tensor, own: Sequence[Generator]) -> tuple[Tensor, Tensor]:
-        return synthesise(chosen[:, 0], label, own, settings)
-
-    ways: tuple[tuple[bool, Callable[..., tuple[Tensor, Tensor]]], ...] = ((True, from_tissues), (False, augment))
     images, labels = images.to(torch.float32, copy=True), labels.clone()
-    for flag, way in ways:
+    for flag in set(flags):
         places = [place for place, one in enumerate(flags) if one == flag]
-        if places:
-            images[places], labels[places] = way(images[places], labels[places], [generators[p] for p in places])
+        own = [generators[place] for place in places]
+        if flag:
+            assert settings is not None
+            new = synthesise(images[places][:, 0], labels[places], own, settings)
+        else:
+            new = augment(images[places], labels[places], own)
+        images[places], labels[places] = new
     return images, labels
