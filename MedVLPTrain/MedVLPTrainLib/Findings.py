@@ -25,6 +25,7 @@ class Findings:
         counts: (what, value, volumes) for the table.
         volumes, labelled, reported: how many.
         modalities: name or `UNKNOWN` → volumes.
+        texts: split → volumes with a text.
     """
 
     errors: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class Findings:
     labelled: int = 0
     reported: int = 0
     modalities: Mapping[str, int] = field(default_factory=dict)
+    texts: Mapping[str, int] = field(default_factory=dict)
 
     def text(self) -> str:
         """Everything in words, the worst first."""
@@ -60,6 +62,8 @@ class Findings:
             return _("Fine-tuning needs label maps whose values have names, and no volume has one.")
         if method != FINETUNE and self.reported < 2:
             return _("Pretraining needs two volumes with texts at least: make captions, or give a CSV file of reports.")
+        if method != FINETUNE and self.texts.get("validation", 0) < 2:
+            return _("Pretraining needs two volumes with texts in the split 'validation': add other patients.")
         return self._modalityObstacle(method, modality)
 
     def _modalityObstacle(self, method: str, modality: str) -> str:
@@ -110,7 +114,7 @@ def readFindings(said: Mapping[str, Any]) -> Findings:
     counts = [(what, str(value), int(n)) for what, found in tables for value, n in found.items()]
     found = Findings(
         tuple(errors), tuple(warnings), tuple(counts), int(said.get("volumes", 0)), int(said.get("with_label", 0)),
-        int(said.get("with_report", 0)), modalities,
+        int(said.get("with_report", 0)), modalities, said.get("reports", {}),
     )  # fmt: skip
     if len(found.known) > 1:
         text = _("There are several modalities ({listed}), and a model learns one.").format(listed=found.listed)

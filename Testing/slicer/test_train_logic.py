@@ -140,9 +140,10 @@ def test_findings_in_words() -> None:
     assert "It is broken." in found.obstacle("finetune")
     assert "label maps" in readFindings({"volumes": 1}).obstacle("finetune")
     assert "captions" in readFindings({"with_report": 1}).obstacle("gtgm")
-    assert (
-        readFindings({"with_report": 2}).obstacle("gtgm") == readFindings({"with_label": 1}).obstacle("finetune") == ""
-    )
+    few = {"with_report": 8, "reports": {"train": 7, "validation": 1}}
+    assert "in the split 'validation'" in readFindings(few).obstacle("gtgm")
+    enough = {"with_report": 8, "reports": {"train": 6, "validation": 2}}
+    assert readFindings(enough).obstacle("gtgm") == readFindings({"with_label": 1}).obstacle("finetune") == ""
     many = readFindings({"notes": [str(n) for n in range(40)]})
     assert "… and 28 more." in many.text()
 
@@ -164,7 +165,8 @@ def test_findings_in_words() -> None:
 def test_a_modality_that_cannot_be_learned_is_said_before_the_launch(
     modalities: dict[str, int], method: str, modality: str, words: str
 ) -> None:
-    found = readFindings({"with_label": 5, "with_report": 5, "modalities": modalities}).obstacle(method, modality)
+    said = {"with_label": 5, "with_report": 5, "reports": {"validation": 2}, "modalities": modalities}
+    found = readFindings(said).obstacle(method, modality)
     assert re.search(words, found) if words else found == ""
 
 

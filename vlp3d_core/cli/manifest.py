@@ -143,6 +143,7 @@ def _counts(cases: Iterable[Case]) -> dict[str, Any]:
         "modalities": dict(Counter(c.modality or "unknown" for c in cases)),
         "with_label": sum(c.label is not None for c in cases),
         "with_report": sum(bool(c.report) for c in cases),
+        "reports": dict(Counter(c.split for c in cases if c.report)),
         "with_findings": sum(bool(c.findings) for c in cases),
     }
 

@@ -157,11 +157,14 @@ def _named(content: object) -> dict[int, str]:
 
 
 def with_splits(cases: Iterable[Case], seed: int) -> list[Case]:
-    """A tenth of the subjects for validation, a fifth for test; one of each at least where there are three."""
+    """A tenth of the subjects for validation, a fifth for test; one of each at least where there are three.
+
+    Where there are eight, two are for validation: a text can be mistaken for another's only where there are two.
+    """
     cases = list(cases)
     subjects = shuffled({c.subject for c in cases}, seed)
     enough = len(subjects) >= 3
-    validation = max(round(VALIDATION * len(subjects)), int(enough))
+    validation = max(round(VALIDATION * len(subjects)), int(enough) + int(len(subjects) >= 8))
     test = max(round(TEST * len(subjects)), int(enough))
     split = dict.fromkeys(subjects, "train")
     split |= dict.fromkeys(subjects[:validation], "validation")
