@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from Testing.core.tiny import toy_grid, toy_head
 from vlp3d_core.errors import UsageError
-from vlp3d_core.predict import LoadedModel, load_model
+from vlp3d_core.predict import LoadedModel
 from vlp3d_core.volume import Grid
 from vlp3d_core.volume.resample_labels import resample_labels
 
@@ -23,11 +21,6 @@ GRIDS = {
 }
 # The flipped grid runs from its other end.
 GRIDS["flipped"].affine[:3, 3] *= [-1, 1, -1]
-
-
-@pytest.fixture(scope="module")
-def model(tiny_bundle: Path) -> LoadedModel:
-    return load_model(tiny_bundle, "cpu")
 
 
 @pytest.mark.parametrize("name", GRIDS)

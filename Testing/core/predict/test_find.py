@@ -14,16 +14,6 @@ from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.volume import Volume
 
 
-@pytest.fixture(scope="module")
-def model(tiny_bundle: Path) -> LoadedModel:
-    return load_model(tiny_bundle, "cpu")
-
-
-@pytest.fixture
-def encoded(model: LoadedModel, toy_head: Volume) -> Encoded:
-    return model.encode(toy_head)
-
-
 @pytest.mark.parametrize("name", BANDS)
 def test_the_same_voxels_as_segment(model: LoadedModel, encoded: Encoded, toy_head: Volume, name: str) -> None:
     (region,) = model.find(encoded, name)

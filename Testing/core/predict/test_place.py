@@ -20,16 +20,6 @@ from vlp3d_core.volume import Volume
 BALL = np.array([[x, y, z] for x in (-2.0, 2.0) for y in (-2.0, 2.0) for z in (-2.0, 2.0)])
 
 
-@pytest.fixture(scope="module")
-def model(tiny_bundle: Path) -> LoadedModel:
-    return load_model(tiny_bundle, "cpu")
-
-
-@pytest.fixture
-def encoded(model: LoadedModel, toy_head: Volume) -> Encoded:
-    return model.encode(toy_head)
-
-
 def names(model: LoadedModel, encoded: Encoded, text: str, k: int = 9) -> list[str]:
     return [region.concept.id for region in model.find(encoded, text, k)]
 

@@ -17,11 +17,6 @@ from vlp3d_core.predict import LoadedModel, encode, load_model
 from vlp3d_core.volume import Grid, Source, Volume
 
 
-@pytest.fixture(scope="module")
-def model(tiny_bundle: Path) -> LoadedModel:
-    return load_model(tiny_bundle, "cpu")
-
-
 @pytest.fixture
 def truth() -> NDArray[np.uint8]:
     return toy_labels(toy_grid())
