@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlp3d_core.cli.calibration import add_calibration
 from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.instances import add_instances
 from vlp3d_core.cli.output import print_json, progress_bar
@@ -33,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
     add_instances(kinds.add_parser("instances", help="instances from affinities: VOI, adapted Rand error"))
     add_regions(kinds.add_parser("regions", help="phrases point at their regions, without training on labels"))
     add_reports(kinds.add_parser("reports", help="reports written of volumes: wording and facts"))
+    add_calibration(kinds.add_parser("calibration", help="do a model's probabilities mean what they say?"))
     add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 

@@ -116,16 +116,11 @@ def _labels_in(case: Case, volume: Volume, piece: Piece, field: tuple[int, int, 
     """The label map where the network looks."""
     from vlp3d_core.volume.cut import cut
     from vlp3d_core.volume.grid import Grid
-    from vlp3d_core.volume.read_labels import read_labels
+    from vlp3d_core.volume.read_labels import read_labels_on
     from vlp3d_core.volume.resample_labels import resample_labels
 
     assert case.label is not None
-    labels, affine = read_labels(case.label)
-    i, j, k = labels.shape
-    if not Grid.of(volume).matches(Grid((i, j, k), affine), tolerance=0.05):
-        raise MedVLPError(
-            f"The label map {case.label} does not lie on the grid of {case.image}.", "Resample it to it first."
-        )
+    labels = read_labels_on(case.label, Grid.of(volume), case.image)
     return cut(resample_labels(labels, Grid.of(volume), piece.grid), piece.centre, field, 0)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp3d_core.errors import MedVLPError
 from vlp3d_core.progress import Progress, silent
 from vlp3d_core.train.chunks import open_chunks, write_chunks
 from vlp3d_core.train.manifest import Case
@@ -23,7 +22,7 @@ from vlp3d_core.volume.foreground import foreground_box
 from vlp3d_core.volume.grid import Grid, model_grid
 from vlp3d_core.volume.normalise import Normalisation
 from vlp3d_core.volume.read import read_volume
-from vlp3d_core.volume.read_labels import read_labels
+from vlp3d_core.volume.read_labels import read_labels_on
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.resample_labels import resample_labels
 
@@ -142,14 +141,7 @@ def _tissues(case: Case, settings: Settings) -> tuple[NDArray[Any], Grid, Grid]:
 
 def _labels_on(case: Case, source: Grid, target: Grid, concepts: Sequence[str]) -> NDArray[np.uint8]:
     assert case.label is not None
-    labels, affine = read_labels(case.label)
-    i, j, k = labels.shape
-    # Headers keep matrices in single precision, so "the same grid" is within a few hundredths of a voxel.
-    if not source.matches(Grid((i, j, k), affine), tolerance=0.05):
-        raise MedVLPError(
-            f"The label map {case.label} does not lie on the grid of {case.image}.",
-            "Resample it to the image's grid first.",
-        )
+    labels = read_labels_on(case.label, source, case.image)
     table = np.zeros(max(int(labels.max()), *case.labels, 0) + 1, np.uint8)
     for value, concept in case.labels.items():
         if concept in concepts:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.read import read_image
 
 
@@ -33,3 +34,25 @@ def read_labels(path: str | Path) -> tuple[NDArray[np.unsignedinteger[Any]], NDA
     if not np.array_equal(labels, image.array):
         raise MedVLPError(f"{path} is not a label map: it holds fractional values.", "Label values are whole numbers.")
     return labels, image.affine
+
+
+def read_labels_on(path: Path, grid: Grid, image: Path) -> NDArray[np.unsignedinteger[Any]]:
+    """A label map that must lie on the grid of its image.
+
+    Args:
+        image: for the message.
+
+    Returns:
+        as `read_labels` does, without the affine.
+
+    Raises:
+        MedVLPError: it lies elsewhere, or cannot be read.
+    """
+    labels, affine = read_labels(path)
+    i, j, k = labels.shape
+    # Headers keep matrices in single precision, so "the same grid" is within a few hundredths of a voxel.
+    if not grid.matches(Grid((i, j, k), affine), tolerance=0.05):
+        raise MedVLPError(
+            f"The label map {path} does not lie on the grid of {image}.", "Resample it to the image's grid first."
+        )
+    return labels

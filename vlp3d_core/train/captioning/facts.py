@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core import __version__
-from vlp3d_core.errors import MedVLPError
 from vlp3d_core.phantom import Fact, measure
 from vlp3d_core.text.report import Measured, StudyFacts, write_report
 from vlp3d_core.text.report.kinds import words
 from vlp3d_core.train.captioning.maker import Left, Made
 from vlp3d_core.train.manifest import Case
+from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.read import read_volume
-from vlp3d_core.volume.read_labels import read_labels
+from vlp3d_core.volume.read_labels import read_labels_on
 from vlp3d_core.volume.segmentation import Segmentation
 from vlp3d_core.volume.volume import Volume
 
@@ -71,12 +71,7 @@ def facts_of(case: Case, segment: Segment | None = None, volume: Volume | None =
 
 def _labelled(case: Case, volume: Volume, segment: Segment | None) -> Labelled | None:
     if case.label is not None:
-        labels, _ = read_labels(case.label)
-        if labels.shape != volume.shape:
-            raise MedVLPError(
-                f"The label map {case.label} does not lie on the grid of {case.image}.", "Run `vlp3d manifest check`."
-            )
-        return labels, case.labels
+        return read_labels_on(case.label, Grid.of(volume), case.image), case.labels
     if segment is None:
         return None
     found = segment(volume)

@@ -65,11 +65,11 @@ def test_volumes_without_labels(cases: list[Case]) -> None:
 def test_a_label_map_of_another_shape_is_noted(cases: list[Case]) -> None:
     other = next(c for c in cases[1:] if c.label)
     wrong = replace(cases[0], label=other.label)
-    with pytest.raises(MedVLPError, match="manifest check"):
+    with pytest.raises(MedVLPError, match="does not lie on the grid"):
         facts_of(wrong)
     made = caption([wrong, cases[1]], FactsMaker())
     assert [bool(c.report) for c in made.cases] == [False, True]
-    assert len(made.notes) == 1 and cases[0].subject in made.notes[0] and "manifest check" in made.notes[0]
+    assert len(made.notes) == 1 and cases[0].subject in made.notes[0] and "lie on the grid" in made.notes[0]
 
 
 def test_a_caption_survives_the_manifest(cases: list[Case], tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""`vlp3d evaluate calibration`: do a model's probabilities mean what they say?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vlp3d_core.cli.output import print_json, print_table, progress_bar
+from vlp3d_core.cli.runs import refuse_trained_on
+from vlp3d_core.errors import MedVLPError
+
+if TYPE_CHECKING:
+    from vlp3d_core.evaluate.calibration import Bin, Calibration, Counts
+    from vlp3d_core.predict import LoadedModel
+    from vlp3d_core.train.manifest import Case
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """The options of `vlp3d evaluate calibration`."""
+    parser.add_argument("--model", required=True, metavar="NAME|FOLDER", help="a segmentation model")
+    parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="volumes with label maps")
+    parser.add_argument(
+        "--split", default="validation", choices=("train", "validation", "test"), help="default: validation"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
+    parser.set_defaults(evaluate=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from vlp3d_core import load_model
+    from vlp3d_core.evaluate.calibration import calibrate
+    from vlp3d_core.train.manifest import read_manifest
+
+    cases = [case for case in read_manifest(args.manifest, (args.split,)) if case.label is not None]
+    if not cases:
+        raise MedVLPError(
+            f"The split {args.split!r} of {args.manifest} has no volumes with label maps.", "Choose another split."
+        )
+    model = load_model(args.model, args.device)
+    refuse_trained_on(model.bundle.folder, [case.subject for case in cases], args.split)
+    counts: list[Counts] = []
+    with progress_bar(args.json) as progress:
+        for number, case in enumerate(cases, 1):
+            counts.append(_counted(model, case))
+            progress("segmenting", number / len(cases))
+    result = calibrate(counts, [model.bundle.structures[name].name for name in model.bundle.concepts])
+    print_json(result.to_json()) if args.json else _print(result)
+    return 0
+
+
+def _counted(model: LoadedModel, case: Case) -> Counts:
+    from vlp3d_core.evaluate.calibration import counted
+    from vlp3d_core.volume import read_volume
+    from vlp3d_core.volume.grid import Grid
+    from vlp3d_core.volume.read_labels import read_labels_on
+    from vlp3d_core.volume.resample_labels import resample_labels
+
+    assert case.label is not None
+    volume, names = read_volume(case.image, modality=case.modality or None), model.bundle.concepts
+    grid = Grid.of(volume)
+    labels = read_labels_on(case.label, grid, case.image)
+    table = np.zeros(max(int(labels.max()), *case.labels, 0) + 1, np.uint16)
+    for value, concept in case.labels.items():
+        if concept in names:
+            table[value] = 1 + names.index(concept)
+    shown = set(np.unique(table[labels]).tolist())
+    looked_for = case.contoured if case.contoured is not None else [names[value - 1] for value in shown if value]
+    encoded = model.encode(volume)
+    reference = resample_labels(table[labels], grid, encoded.grid)
+    return counted(case.subject, encoded.labels, encoded.certainty, reference, [name in looked_for for name in names])
+
+
+def _print(result: Calibration) -> None:
+    error = f"{result.ece:.3f}" + (f" [{result.ece95[0]:.3f}, {result.ece95[1]:.3f}]" if result.ece95 else "")
+    print(f"{result.cases} volumes, {result.voxels:,} voxels. Expected calibration error {error}.")
+    print(f"Logits divided by {result.temperature:.2f} fit best; the error is {result.ece_then:.3f} then.\n")
+    print_table(("PROBABILITY", "RIGHT", "VOXELS"), [_row(one)[1:] for one in result.bins])
+    print()
+    print_table(("STRUCTURE", "PROBABILITY", "RIGHT", "VOXELS"), [_row(one) for one in result.structures])
+
+
+def _row(one: Bin) -> tuple[str, str, str, str]:
+    return one.name, f"{one.claimed:.3f}", f"{one.right:.3f}", f"{one.voxels:,}"
