@@ -72,7 +72,7 @@ def test_names_and_modality_of_every_task(tmp_path: Path, task: str) -> None:
 def test_splits_and_hidden_labels(tmp_path: Path) -> None:
     folder = write_task(tmp_path / "t", "Task09_Spleen", [f"spleen_{n}" for n in range(10)], ["spleen_77"])
     cases, notes = build("msd", folder)
-    assert Counter(c.split for c in cases.values() if c.label) == {"train": 7, "validation": 1, "test": 2}
+    assert Counter(c.split for c in cases.values() if c.label) == {"train": 6, "validation": 2, "test": 2}
     hidden = cases["spleen_77.nii.gz"]
     assert (hidden.split, hidden.label, hidden.labels, hidden.contoured) == ("test", None, {}, None)
     assert "1 volumes of imagesTs have no labels" in notes
