@@ -55,23 +55,15 @@ def _run(args: argparse.Namespace) -> int:
 
 def _counted(model: LoadedModel, case: Case) -> Counts:
     from vlp3d_core.evaluate.calibration import counted
+    from vlp3d_core.train.store import labels_on
     from vlp3d_core.volume import read_volume
     from vlp3d_core.volume.grid import Grid
-    from vlp3d_core.volume.read_labels import read_labels_on
-    from vlp3d_core.volume.resample_labels import resample_labels
 
-    assert case.label is not None
     volume, names = read_volume(case.image, modality=case.modality or None), model.bundle.concepts
-    grid = Grid.of(volume)
-    labels = read_labels_on(case.label, grid, case.image)
-    table = np.zeros(max(int(labels.max()), *case.labels, 0) + 1, np.uint16)
-    for value, concept in case.labels.items():
-        if concept in names:
-            table[value] = 1 + names.index(concept)
-    shown = set(np.unique(table[labels]).tolist())
-    looked_for = case.contoured if case.contoured is not None else [names[value - 1] for value in shown if value]
     encoded = model.encode(volume)
-    reference = resample_labels(table[labels], grid, encoded.grid)
+    reference = labels_on(case, Grid.of(volume), encoded.grid, names)
+    present = np.unique(reference)
+    looked_for = case.contoured if case.contoured is not None else [names[value - 1] for value in present if value]
     return counted(case.subject, encoded.labels, encoded.certainty, reference, [name in looked_for for name in names])
 
 

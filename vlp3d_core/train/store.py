@@ -117,7 +117,7 @@ def _stored(case: Case, folder: Path, settings: Settings) -> Stored:
 
 def _prepare(case: Case, settings: Settings) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     image, source, grid = (_tissues if case.made_from else _scan)(case, settings)
-    label = np.zeros(image.shape, np.uint8) if case.label is None else _labels_on(case, source, grid, settings.concepts)
+    label = np.zeros(image.shape, np.uint8) if case.label is None else labels_on(case, source, grid, settings.concepts)
     box = foreground_box((image > 0) - np.float32(1) if case.made_from else image) or (slice(None),) * 3
     kind = np.uint8 if case.made_from else np.float16
     return np.ascontiguousarray(image[box], kind), np.ascontiguousarray(label[box])
@@ -139,7 +139,15 @@ def _tissues(case: Case, settings: Settings) -> tuple[NDArray[Any], Grid, Grid]:
     return resample_labels(volume.array.astype(np.uint8), source, grid), source, grid
 
 
-def _labels_on(case: Case, source: Grid, target: Grid, concepts: Sequence[str]) -> NDArray[np.uint8]:
+def labels_on(case: Case, source: Grid, target: Grid, concepts: Sequence[str]) -> NDArray[np.uint8]:
+    """A case's label map on another grid, in numbers of `concepts`: 1 + index, 0 for everything else.
+
+    Args:
+        source: the grid of the case's image, on which its label map must lie.
+
+    Raises:
+        MedVLPError: it lies elsewhere, or cannot be read.
+    """
     assert case.label is not None
     labels = read_labels_on(case.label, source, case.image)
     table = np.zeros(max(int(labels.max()), *case.labels, 0) + 1, np.uint8)
