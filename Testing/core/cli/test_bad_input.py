@@ -134,7 +134,7 @@ def test_dicom_that_is_no_volume(kind: str, vlp3d: Run, tmp_path: Path, out: Pat
         (folder / "010.dcm").unlink()
     elif kind == "same place twice":
         other = pydicom.dcmread(folder / "010.dcm")
-        other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = other.SOPInstanceUID[:-2] + "11"
+        other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
         other.PixelData = bytes(len(other.PixelData))
         other.save_as(folder / "again.dcm")
     elif kind == "two series":
