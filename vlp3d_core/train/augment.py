@@ -6,13 +6,22 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import avg_pool3d, grid_sample
 
+from vlp3d_core.train.elastic import displacement
 from vlp3d_core.train.perturb import bent, chance, coarse, noisy, pose_grid, random_map, smooth, uniform
+from vlp3d_core.train.variation import NONE, Variation
+
+STRUCTURES = 256
+"""Label maps are uint8."""
 
 
 def augment(
-    images: Tensor, labels: Tensor, generators: Sequence[Generator], strength: float = 1.0
+    images: Tensor,
+    labels: Tensor,
+    generators: Sequence[Generator],
+    strength: float = 1.0,
+    variation: Variation = NONE,
 ) -> tuple[Tensor, Tensor]:
     """Random affine maps and changes of intensity, as nnU-Net has them; rotation moderate, for prompts have sides.
 
@@ -20,32 +29,53 @@ def augment(
         images: (B, 1, I, J, K) in [-1, 1]. What a pose brings in from outside is as the border is.
         labels: (B, I, J, K); their values stay what they are.
         generators: on the CPU, one for each patch; they decide everything, see `train.draws`.
-        strength: how far every change goes; 0 leaves all as it is.
+        strength: how far every change goes; 0 leaves all as it is, but for the variation.
+        variation: deformation and contrast on top.
 
     Returns:
         both, new.
     """
     with torch.autocast(images.device.type, enabled=False):
-        images, labels = _pose(images, labels, generators, strength)
-        pairs = zip(images.split(1), generators, strict=True)
-        return torch.cat([_perturb(image, generator, strength) for image, generator in pairs]).clamp(-1, 1), labels
+        images, labels = _pose(images, labels, generators, strength, variation)
+        made = []
+        for image, label, generator in zip(images.split(1), labels.split(1), generators, strict=True):
+            if variation.contrast:
+                image = _recoloured(image, label, generator, variation.contrast)
+            made.append(_perturb(image, generator, strength))
+        return torch.cat(made).clamp(-1, 1), labels
 
 
-def _pose(images: Tensor, labels: Tensor, generators: Sequence[Generator], strength: float) -> tuple[Tensor, Tensor]:
-    """Seven in ten are moved."""
-    moved, maps = [], []
+def _pose(
+    images: Tensor, labels: Tensor, generators: Sequence[Generator], strength: float, variation: Variation
+) -> tuple[Tensor, Tensor]:
+    """Seven in ten are turned and scaled; all are deformed where a variation wants it."""
+    shape, device = images.shape[2:], images.device
+    moved, maps, fields = [], [], []
     for place, generator in enumerate(generators):
-        if chance(0.7, generator):
+        turned = chance(0.7, generator)
+        if turned or variation.elastic:
             moved.append(place)
-            maps.append(random_map(generator, strength))
+            maps.append(random_map(generator, strength) if turned else torch.eye(3))
+        if variation.elastic:
+            fields.append(displacement(shape, generator, variation.spacing, variation.elastic, device))
     if not moved:
         return images, labels
-    places = torch.tensor(moved, device=images.device)
-    grid = pose_grid(torch.stack(maps), torch.zeros(len(maps), 3), images.shape[2:], images.device)
+    places = torch.tensor(moved, device=device)
+    grid = pose_grid(torch.stack(maps), torch.zeros(len(maps), 3), shape, device)
+    if fields:
+        grid = grid + torch.stack(fields)
     image = grid_sample(images[places], grid, padding_mode="border", align_corners=False)
     whole = labels[places][:, None].float()  # exact for the values of a uint8
     label = grid_sample(whole, grid, mode="nearest", padding_mode="border", align_corners=False)[:, 0].to(labels.dtype)
     return images.index_copy(0, places, image), labels.index_copy(0, places, label)
+
+
+def _recoloured(image: Tensor, label: Tensor, generator: Generator, size: float) -> Tensor:
+    """Every structure lighter or darker, as if there were more or less contrast medium in it; air stays air."""
+    change = torch.randn(STRUCTURES, generator=generator).clamp(-2, 2) * size
+    change[0] = 0
+    shift = avg_pool3d(change.to(image.device)[label.long()][:, None], 3, stride=1, padding=1)
+    return torch.where(image > -1, image + shift, image)
 
 
 def _perturb(image: Tensor, generator: Generator, strength: float) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.train.settings import RunSettings, load_settings, require
 from vlp3d_core.train.synthesis.settings import synthesis_of
+from vlp3d_core.train.variation import variation_of
 
 MOST_CONCEPTS = 255
 """Label maps on disk are uint8."""
@@ -31,6 +32,7 @@ class FinetuneConfig(RunSettings):
         anchors, anchor_score: structures of which at least one must be found, with at least this mean probability,
             else the volume does not show the model's region.
         splits: split → its subjects, for the importer that makes the manifest.
+        variation: what is done to scans beyond the usual, see `train.variation`; for few patients.
         synthesis: how images are made from maps of tissues, see `train.synthesis.settings`; {} for a manifest of scans.
     """
 
@@ -50,6 +52,7 @@ class FinetuneConfig(RunSettings):
     anchors: tuple[str, ...] = ()
     anchor_score: float = 0.0
     splits: dict[str, list[str]] = field(default_factory=dict)
+    variation: dict[str, Any] = field(default_factory=dict)
     synthesis: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,6 +70,7 @@ class FinetuneConfig(RunSettings):
         for name in ("anchors", "postprocess"):
             strange = sorted(set(getattr(self, name)) - {*self.concepts, *(("default",) if name != "anchors" else ())})
             require(not strange, name, f"names structures that are not in concepts: {', '.join(strange)}")
+        variation_of(self.variation, self.spacing)
         synthesis_of(self.synthesis, self.spacing, self.normalisation)
 
 

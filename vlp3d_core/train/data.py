@@ -21,9 +21,9 @@ class PatchDataset(Dataset[dict[str, Any]]):
     """An endless supply of patches; item n is the same for the same seed whatever was drawn before.
 
     Six in ten are centred near a random structure (each structure equally often, so that small ones are not
-    forgotten), a tenth come from volumes without any (they teach to find nothing), the others from anywhere. Half are
-    mirrored along the left-right axis, which exchanges the labels of paired structures; it doubles the anatomy and
-    teaches that "left" is a matter of place.
+    forgotten), a tenth come from volumes without any (they teach to find nothing), the others from anywhere. Volumes
+    are drawn by their weights. Half of the patches are mirrored along the left-right axis, which exchanges the labels
+    of paired structures; it doubles the anatomy and teaches that "left" is a matter of place.
 
     Args:
         stored: preprocessed cases.
@@ -45,10 +45,11 @@ class PatchDataset(Dataset[dict[str, Any]]):
         holders: list[list[int]] = [[] for _ in range(self.concepts)]
         for index, places in enumerate(self.voxels):
             for value in places:
-                holders[value - 1].append(index)
+                holders[value - 1] += [index] * stored[index].case.weight
         self.holders = [h for h in holders if h]
         self.values = [value for value, h in enumerate(holders, 1) if h]
-        self.empty = [index for index, places in enumerate(self.voxels) if not places]
+        self.weighted = [index for index, case in enumerate(stored) for _ in range(case.case.weight)]
+        self.empty = [index for index in self.weighted if not self.voxels[index]]
 
     def __len__(self) -> int:
         return self.length
@@ -80,7 +81,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
             places = self.voxels[case][self.values[which]]
             jitter = rng.integers(-8, 9, size=3)
             return case, places[rng.integers(len(places))] + jitter
-        case = int(rng.choice(self.empty) if self.empty and draw > 0.9 else rng.integers(len(self.stored)))
+        case = int(rng.choice(self.empty if self.empty and draw > 0.9 else self.weighted))
         shape = np.array(self.stored[case].image.shape)
         half = np.minimum(np.array(self.patch) // 3, shape // 2)
         return case, np.array([rng.integers(h, max(h + 1, n - h)) for h, n in zip(half, shape, strict=True)])

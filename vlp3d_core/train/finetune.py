@@ -20,6 +20,7 @@ from vlp3d_core.train.optimiser import adamw_with_cosine
 from vlp3d_core.train.queries import QueryTexts
 from vlp3d_core.train.synthesis.settings import synthesis_of
 from vlp3d_core.train.synthesis.synthesise import shown
+from vlp3d_core.train.variation import variation_of
 
 
 class TextQueriedSegmentation(pl.LightningModule):
@@ -37,6 +38,7 @@ class TextQueriedSegmentation(pl.LightningModule):
         super().__init__()
         self.config, self.texts = config, texts
         self.synthesis = synthesis_of(config.synthesis, config.spacing, config.normalisation)
+        self.variation = variation_of(config.variation, config.spacing)
         self.model = VisionLanguageModel(
             config.encoder, config.encoder_options, config.dimension, texts.prototypes.shape[1], config.text_rank
         ).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -48,7 +50,7 @@ class TextQueriedSegmentation(pl.LightningModule):
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         text = self.texts.draw(draws(self, self.config, index)).to(self.device)
         generators = item_draws(self, self.config, index, len(batch["image"]))
-        image, label = shown(batch["image"], batch["label"], batch["made"], generators, self.synthesis)
+        image, label = shown(batch["image"], batch["label"], batch["made"], generators, self.synthesis, self.variation)
         logits = self.model(image.contiguous(memory_format=torch.channels_last_3d), text).float()
         loss = partial_dice_bce(logits, one_hot(label, len(self.config.concepts)), batch["known"])
         check_loss(self, loss, batch["subject"])

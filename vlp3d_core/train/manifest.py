@@ -21,6 +21,7 @@ from vlp3d_core.files import replacing
 SPLITS = ("train", "validation", "test")
 MODALITIES = ("CT", "MR", "EM", "PT", "")
 TISSUES = "tissues"
+MOST_WEIGHT = 1000
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Case:
         findings: name → whether the volume shows it; what is not known is not named.
         made_from: "" where `image` is a scan; "tissues" where it is a map of tissues (whole numbers up to 255, 0 is
             air) that images are made from while a segmentation is trained, see `train.synthesis`.
+        weight: patches of a segmentation come from this volume so many times as often as from one with 1: a scan among
+            many made images, say.
     """
 
     image: Path
@@ -54,6 +57,7 @@ class Case:
     caption: dict[str, str] = field(default_factory=dict)
     findings: Mapping[str, bool] = field(default_factory=dict)
     made_from: str = ""
+    weight: int = 1
 
 
 def read_manifest(
@@ -94,6 +98,8 @@ def write_manifest(cases: Iterable[Case], path: str | Path) -> None:
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for case in cases:
             row = {key: value for key, value in asdict(case).items() if value not in (None, {}, "")}
+            if case.weight == 1:
+                del row["weight"]
             row["image"] = str(case.image)
             if case.label is not None:
                 row["label"] = str(case.label)
@@ -119,6 +125,7 @@ def _case(line: str, folder: Path, where: str) -> Case:
             caption=_caption(row.get("caption", {})),
             findings=_findings(row.get("findings", {})),
             made_from=row.get("made_from", ""),
+            weight=_weight(row.get("weight", 1)),
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise MedVLPError(
@@ -158,6 +165,12 @@ def _findings(value: Any) -> dict[str, bool]:
     if not isinstance(value, dict) or not all(name and isinstance(there, bool) for name, there in value.items()):
         raise TypeError("'findings' does not give true or false for each name")
     return dict(value)
+
+
+def _weight(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_WEIGHT:
+        raise TypeError(f"'weight' is not a whole number from 1 to {MOST_WEIGHT}")
+    return value
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,11 @@ def test_a_set_without_any_label_still_gives_patches() -> None:
 def test_mirror_pairs() -> None:
     names = ("kidney_left", "liver", "kidney_right", "lung_upper_lobe_left", "spleen")
     assert mirror_pairs(names) == {1: 3, 3: 1, 4: 0}
+
+
+def test_volumes_are_drawn_by_their_weights() -> None:
+    cases = [stored(three_boxes()), stored(three_boxes())]
+    cases[1] = replace(cases[1], case=replace(cases[1].case, subject="often", weight=9))
+    dataset = PatchDataset(cases, (8, 8, 8), 300, PAIRS, seed=2)
+    often = sum(dataset[index]["subject"] == "often" for index in range(300))
+    assert 245 <= often <= 290  # of 300 with 9 in 10: mean 270, standard deviation 5

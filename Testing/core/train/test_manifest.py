@@ -41,9 +41,17 @@ def test_round_trip(folder: Path) -> None:
             ("liver",),
             "CT",
         ),
-        Case(folder / "b.nii", "2", "test", contoured=(), findings={"lung_nodule": True, "pleural_effusion": False}),
+        Case(
+            folder / "b.nii",
+            "2",
+            "test",
+            contoured=(),
+            findings={"lung_nodule": True, "pleural_effusion": False},
+            weight=12,
+        ),
     ]
     write_manifest(cases, folder / "m.jsonl")
+    assert "weight" not in json.loads((folder / "m.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert read_manifest(folder / "m.jsonl") == cases
     assert read_manifest(folder / "m.jsonl", ("test",)) == cases[1:]
 
@@ -87,6 +95,8 @@ def test_editors_marks_and_empty_lines_are_accepted(folder: Path) -> None:
         (GOOD | {"findings": ["lung_nodule"]}, "'findings' does not give"),
         (GOOD | {"findings": {"lung_nodule": 1}}, "'findings' does not give"),
         (GOOD | {"findings": {"": True}}, "'findings' does not give"),
+        (GOOD | {"weight": 0}, "'weight' is not a whole number"),
+        (GOOD | {"weight": 2.5}, "'weight' is not a whole number"),
         (GOOD | {"image": "none.nii"}, "does not exist"),
         (GOOD | {"image": "x" * 5000}, "does not exist"),
         (GOOD | {"image": "a\0b"}, "does not exist"),

@@ -7,8 +7,8 @@ from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from vlp3d_core.train.perturb import bent, chance, noisy, smooth, uniform
+from vlp3d_core.train.spline import controls_for, smooth_field
 from vlp3d_core.train.synthesis.settings import Synthesis
-from vlp3d_core.train.synthesis.spline import controls_for, smooth_field
 
 COIL = 80.0
 """Distance of the control points of a bias field, mm."""

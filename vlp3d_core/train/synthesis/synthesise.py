@@ -12,6 +12,7 @@ from vlp3d_core.train.synthesis.appearance import painted
 from vlp3d_core.train.synthesis.deform import deformed
 from vlp3d_core.train.synthesis.scan import cropped, scanned
 from vlp3d_core.train.synthesis.settings import Synthesis
+from vlp3d_core.train.variation import NONE, Variation
 
 
 def synthesise(
@@ -40,7 +41,12 @@ def synthesise(
 
 
 def shown(
-    images: Tensor, labels: Tensor, made: Tensor, generators: Sequence[Generator], settings: Synthesis | None
+    images: Tensor,
+    labels: Tensor,
+    made: Tensor,
+    generators: Sequence[Generator],
+    settings: Synthesis | None,
+    variation: Variation = NONE,
 ) -> tuple[Tensor, Tensor]:
     """A batch as the network sees it: scans are augmented, and images are made where there are tissues.
 
@@ -48,6 +54,7 @@ def shown(
         images: (B, 1, I, J, K) scans in [-1, 1], or tissues.
         labels: (B, I, J, K).
         made: (B,) bool: these are tissues; with any, there are `settings`.
+        variation: of the scans.
 
     Returns:
         as `synthesise` does.
@@ -61,6 +68,6 @@ def shown(
             assert settings is not None
             new = synthesise(images[places][:, 0], labels[places], own, settings)
         else:
-            new = augment(images[places], labels[places], own)
+            new = augment(images[places], labels[places], own, variation=variation)
         images[places], labels[places] = new
     return images, labels
