@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from vlp3d_core.model.decoders import VoxelEmbeddingDecoder
 from vlp3d_core.model.encoders import Encoder, build_encoder
@@ -79,6 +80,6 @@ class VisionLanguageModel(nn.Module):
 
 def voxel_scores(embeddings: Tensor, queries: Tensor) -> Tensor:
     """(B, D, *grid) and (K, D + 1) → logits (B, K, *grid), in the queries' precision."""
-    flat = embeddings.flatten(2).to(queries.dtype)
-    scores = torch.matmul(queries[:, :-1], flat) + queries[:, -1:]
-    return scores.unflatten(2, embeddings.shape[2:])
+    # Voxel after voxel, as channels-last convolutions leave them: then nothing is copied.
+    rows = embeddings.movedim(1, -1).to(queries.dtype)
+    return linear(rows, queries[:, :-1], queries[:, -1]).movedim(-1, 1)

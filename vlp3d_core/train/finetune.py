@@ -52,7 +52,7 @@ class TextQueriedSegmentation(pl.LightningModule):
         generators = item_draws(self, self.config, index, len(batch["image"]))
         image, label = shown(batch["image"], batch["label"], batch["made"], generators, self.synthesis, self.variation)
         logits = self.model(image.contiguous(memory_format=torch.channels_last_3d), text).float()
-        loss = partial_dice_bce(logits, one_hot(label, len(self.config.concepts)), batch["known"])
+        loss = partial_dice_bce(logits, label, batch["known"])
         check_loss(self, loss, batch["subject"])
         self.log("loss", loss, batch_size=len(image))
         return loss
@@ -76,12 +76,6 @@ class TextQueriedSegmentation(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         return adamw_with_cosine(self.parameters(), self.config)
-
-
-def one_hot(label: Tensor, structures: int) -> Tensor:
-    """(B, *grid) values 0…K → float (B, K, *grid); value 0 has no channel."""
-    values = torch.arange(1, structures + 1, device=label.device, dtype=label.dtype)
-    return (label[:, None] == values.view(1, -1, *([1] * (label.ndim - 1)))).float()
 
 
 def decide(logits: Tensor) -> Tensor:

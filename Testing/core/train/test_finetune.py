@@ -24,7 +24,7 @@ from vlp3d_core.train import callbacks
 from vlp3d_core.train.cases import fraction
 from vlp3d_core.train.config import FinetuneConfig
 from vlp3d_core.train.engine import finetune
-from vlp3d_core.train.finetune import TextQueriedSegmentation, decide, dice_per_structure, one_hot, pad_to
+from vlp3d_core.train.finetune import TextQueriedSegmentation, decide, dice_per_structure, pad_to
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.train.trainer import BEST
 
@@ -195,11 +195,9 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
         finetune(settings(), manifest, tmp_path)
 
 
-def test_one_hot_and_decide_are_inverse() -> None:
-    label = torch.randint(0, 4, (2, 3, 4, 5), generator=torch.Generator().manual_seed(0))
-    hot = one_hot(label, 3)
-    assert hot.shape == (2, 3, 3, 4, 5) and hot.dtype == torch.float32
-    assert torch.equal(decide(hot * 2 - 1), label)
+def test_the_highest_score_above_0_decides() -> None:
+    logits = torch.tensor([[[-1.0, 2.0, 3.0, -2.0], [-3.0, 1.0, 4.0, 0.5]]])
+    assert decide(logits).tolist() == [[0, 1, 2, 2]]
 
 
 def test_pad_to() -> None:

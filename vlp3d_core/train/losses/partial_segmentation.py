@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from torch.nn.functional import softplus
 
 ENTROPY_WEIGHT = 10.0
 """A structure fills about 0.1 % of a patch, so its mean cross-entropy is two orders below its Dice loss; this brings
@@ -14,7 +15,7 @@ gradient to speak of: an esophagus was still at 0.005 everywhere after 3,000 ste
 voxels has one. Left on, it makes every structure too large, so it fades with the square of what is still missed."""
 
 
-def partial_dice_bce(logits: Tensor, target: Tensor, known: Tensor, smooth: float = 1.0) -> Tensor:
+def partial_dice_bce(logits: Tensor, label: Tensor, known: Tensor, smooth: float = 1.0) -> Tensor:
     """Soft Dice loss plus `ENTROPY_WEIGHT` times binary cross-entropy, over the structures known in each image, plus
     `MISS_WEIGHT` times the cross-entropy over the voxels of each structure alone, as far as it is missed.
 
@@ -22,24 +23,33 @@ def partial_dice_bce(logits: Tensor, target: Tensor, known: Tensor, smooth: floa
     which keeps them stable when a patch holds only a corner of a structure; after Milletari et al. (V-Net, 2016) for
     the soft Dice. A structure unknown in an image gets no gradient from it.
 
+    A voxel has one structure or none, so only two sums need all scores; all others need the score of a voxel's own
+    structure. With 42 structures that halves the time of a training step on a CPU, of which masks took most.
+
     Args:
         logits: (B, K, *grid).
-        target: (B, K, *grid), 0 or 1.
+        label: (B, *grid) whole numbers: 1 + the structure, or 0.
         known: (B, K), 1 where structure k was contoured in image b, else 0.
         smooth: added to numerator and denominator; a structure absent from the batch then costs little when empty.
 
     Returns:
         scalar; 0 when nothing is known.
     """
-    weight = known.to(logits.dtype)
-    grid = tuple(range(2, logits.ndim))
-    entropy = binary_cross_entropy_with_logits(logits, target, reduction="none").mean(grid)
-    probability = logits.sigmoid()
-    overlap = ((probability * target).sum(grid) * weight).sum(0)
-    total = ((probability.sum(grid) + target.sum(grid)) * weight).sum(0)
+    scores, number = logits.flatten(2), label.flatten(1).long()
+    weight = known.to(scores.dtype)
+    own = scores.gather(1, (number - 1).clamp(min=0)[:, None])[:, 0]
+
+    def sums(values: Tensor) -> Tensor:
+        """(B, N) values of voxels → (B, K) their sum over each structure's own ones."""
+        empty = values.new_zeros(len(values), scores.shape[1] + 1)
+        return empty.scatter_add(1, number, values)[:, 1:]
+
+    entropy = (softplus(scores).sum(2) - sums(own)) / number.shape[1]
+    overlap = (sums(own.sigmoid()) * weight).sum(0)
+    voxels = (sums(torch.ones_like(own)) * weight).sum(0)
+    total = (scores.sigmoid().sum(2) * weight).sum(0) + voxels
     dice = 1 - (2 * overlap + smooth) / (total + smooth)
-    voxels = (target.sum(grid) * weight).sum(0)
-    pull = ((softplus(-logits) * target).sum(grid) * weight).sum(0) / voxels.clamp(min=1)
+    pull = (sums(softplus(-own)) * weight).sum(0) / voxels.clamp(min=1)
     missed = (1 - overlap / voxels.clamp(min=1)).detach() ** 2
     return (
         ENTROPY_WEIGHT * _mean(entropy, weight)

@@ -6,11 +6,13 @@ import torch
 from torch import Generator, Tensor
 
 from vlp3d_core.train.perturb import chance, uniform
-from vlp3d_core.train.synthesis.settings import Synthesis, hounsfield
+from vlp3d_core.train.synthesis.settings import Synthesis, hounsfield, usual_greys
 from vlp3d_core.train.synthesis.tissues import MOST
 
 MEANS, DEVIATIONS = (25, 225), (5, 25)
 """Of the tissues in an MR, of 255: SynthSeg's (Billot et al. 2023)."""
+APART, FINE = 10.0, (3, 12)
+"""Standard deviation of a tissue's mean about that of a usual contrast, and the deviations within it."""
 DARK = (15, 5)
 """Highest mean and standard deviation of air in an MR that is not blanked there."""
 
@@ -33,10 +35,17 @@ def painted(tissues: Tensor, generator: Generator, settings: Synthesis) -> Tenso
 
 
 def _mr(generator: Generator, settings: Synthesis) -> tuple[Tensor, Tensor]:
-    """Any contrast there could be, and most that there are not; air is blanked in half of the images."""
+    """A usual contrast, or any there could be and most that there are not; air is blanked in half of the images."""
     means, deviations = uniform(*MEANS, MOST + 1, generator), uniform(*DEVIATIONS, MOST + 1, generator)
     dark = uniform(0, 1, 2, generator) * torch.tensor(DARK) * float(chance(0.5, generator))
     means[0], deviations[0] = dark
+    if settings.usual and chance(settings.usual, generator):
+        greys = usual_greys()
+        contrast = int(torch.randint(len(next(iter(greys.values()))), (1,), generator=generator))
+        named = {number: greys[name][contrast] for number, name in enumerate(settings.tissues, 1) if name}
+        numbers = torch.tensor(list(named))
+        means[numbers] = torch.tensor(list(named.values())) + torch.randn(len(named), generator=generator) * APART
+        deviations[numbers] = uniform(*FINE, len(named), generator)
     return means, deviations
 
 

@@ -37,7 +37,7 @@ def made_once(stored: Sequence[Stored], settings: Synthesis | None, seed: int) -
 
 def check_tissues(stored: Sequence[Stored], settings: Synthesis | None) -> None:
     """Raises MedVLPError unless every tissue of the cases has a name where the look needs one."""
-    if settings is None or not settings.tissues:
+    if settings is None or settings.look == "mr":
         return
     for case in stored:
         if case.case.made_from and (most := int(np.max(case.image[:], initial=0))) > len(settings.tissues):

@@ -24,7 +24,9 @@ class Synthesis:
         look: "mr" gives every tissue any grey; "ct" gives it its HU.
         spacing: of the maps, mm.
         normalisation: as inference has it: percentiles for "mr", a window for "ct".
-        tissues: of "ct": names in `ct.json` of the tissues 1, 2, … of the maps.
+        tissues: names of the tissues 1, 2, … of the maps: in `ct.json`, all of them; in `mr.json`, the first ones, ""
+            where none fits.
+        usual: part of the images in which the named tissues are as in T1, T2, FLAIR or PD, and not of any grey ("mr").
         elastic: standard deviation of the control points of a deformation, mm; most places move a third of it.
         bias: standard deviation of the logarithm of the coils' sensitivity at its control points ("mr").
         gamma: standard deviation of the logarithm of the power that bends the greys ("mr").
@@ -40,6 +42,7 @@ class Synthesis:
     spacing: tuple[float, float, float]
     normalisation: dict[str, Any]
     tissues: tuple[str, ...] = ()
+    usual: float = 0.0
     elastic: float = 6.0
     bias: float = 0.5
     gamma: float = 0.4
@@ -58,12 +61,14 @@ class Synthesis:
             value = getattr(self, one.name)
             if isinstance(value, float | int):
                 require(value >= 0, f"synthesis.{one.name}", "must not be negative")
-        for name in ("cropped", "stripped"):
+        for name in ("cropped", "stripped", "usual"):
             require(getattr(self, name) <= 1, f"synthesis.{name}", "must not be above 1")
-        unknown = [name for name in self.tissues if name not in hounsfield()]
-        require(not unknown, "synthesis.tissues", f"can name {', '.join(hounsfield())}, and not {', '.join(unknown)}")
+        known = hounsfield() if self.look == "ct" else {"", *usual_greys()}
+        unknown = [name for name in self.tissues if name not in known]
+        require(not unknown, "synthesis.tissues", f"can name {', '.join(known)}, and not {', '.join(unknown)}")
+        needed = self.look == "ct" or self.usual > 0
         require(
-            bool(self.tissues) == (self.look == "ct"), "synthesis.tissues", "is needed for the look ct, and only there"
+            bool(self.tissues) == needed, "synthesis.tissues", "is needed for the look ct or for usual, and only there"
         )
 
     @property
@@ -95,4 +100,11 @@ def synthesis_of(
 def hounsfield() -> dict[str, list[float]]:
     """Tissue → lowest mean, highest mean and standard deviation within a patient, HU."""
     table: dict[str, list[float]] = json.loads((files(__package__) / "ct.json").read_text(encoding="utf-8"))["tissues"]
+    return table
+
+
+@cache
+def usual_greys() -> dict[str, list[float]]:
+    """Tissue → its mean grey in each of the usual contrasts, of 255."""
+    table: dict[str, list[float]] = json.loads((files(__package__) / "mr.json").read_text(encoding="utf-8"))["tissues"]
     return table
