@@ -21,6 +21,7 @@ from vlp3d_core.train.callbacks import ShowProgress, StopAtStepEnd
 from vlp3d_core.train.checkpoints import LAST, WholeCheckpoints, checkpoints
 from vlp3d_core.train.processes import environment_for, leads, strategy_for
 from vlp3d_core.train.settings import RunSettings
+from vlp3d_core.train.speed import Speed
 from vlp3d_core.train.sync_norm import SyncedNorms
 
 BEST = "best.safetensors"
@@ -65,6 +66,7 @@ def make_trainer(
     callbacks += [
         ShowProgress(progress if leads(config) else silent, extras.metric, extras.label),
         StopAtStepEnd(out / LAST, cancel),
+        Speed(config.batch * config.processes),
         *extras.last,
         *checkpoints(out, every, config.checkpoint_minutes),
     ]
