@@ -63,13 +63,12 @@ class Synthesis:
                 require(value >= 0, f"synthesis.{one.name}", "must not be negative")
         for name in ("cropped", "stripped", "usual"):
             require(getattr(self, name) <= 1, f"synthesis.{name}", "must not be above 1")
-        known = hounsfield() if self.look == "ct" else {"", *usual_greys()}
-        unknown = [name for name in self.tissues if name not in known]
-        require(not unknown, "synthesis.tissues", f"can name {', '.join(known)}, and not {', '.join(unknown)}")
         needed = self.look == "ct" or self.usual > 0
-        require(
-            bool(self.tissues) == needed, "synthesis.tissues", "is needed for the look ct or for usual, and only there"
-        )
+        only = "is needed for the look ct or with synthesis.usual, and only there"
+        require(bool(self.tissues) == needed, "synthesis.tissues", only)
+        known = hounsfield() if self.look == "ct" else usual_greys()
+        unknown = [name for name in self.tissues if name not in known and (name or self.look == "ct")]
+        require(not unknown, "synthesis.tissues", f"can name {', '.join(known)}, and not {', '.join(unknown)}")
 
     @property
     def window(self) -> Normalisation:

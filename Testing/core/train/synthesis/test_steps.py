@@ -15,8 +15,9 @@ from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.train.elastic import displacement
 from vlp3d_core.train.spline import controls_for, smooth_field
 from vlp3d_core.train.synthesis import scan
+from vlp3d_core.train.synthesis.appearance import painted
 from vlp3d_core.train.synthesis.scan import acquired, bias_field, normalised
-from vlp3d_core.train.synthesis.settings import hounsfield, synthesis_of
+from vlp3d_core.train.synthesis.settings import hounsfield, synthesis_of, usual_greys
 from vlp3d_core.volume.normalise import Normalisation
 
 SEEDS = st.integers(0, 10_000)
@@ -107,9 +108,35 @@ def test_hounsfield_units_are_ranges() -> None:
     )
 
 
+def test_usual_contrasts_have_the_order_of_their_kind() -> None:
+    """White matter, grey matter and fluid: bright, middle and dark in T1, the other way round in T2."""
+    names = ["white_matter", "", "fluid", "gray_matter"]
+    chosen = settings(tissues=names, usual=1)
+    tissues = torch.arange(1, 5, dtype=torch.uint8).repeat_interleave(1000).view(1, 10, 20, 20)
+    seen = set()
+    for seed in range(40):
+        image = painted(tissues, generators(seed)[0], chosen)[0, 0]
+        greys = [float(image[tissues[0] == number].mean()) for number in (1, 3, 4)]
+        expected = torch.tensor([usual_greys()[names[number - 1]] for number in (1, 3, 4)])
+        away = (torch.tensor(greys)[:, None] - expected).abs().amax(0)
+        assert float(away.min()) < 40  # four standard deviations
+        seen.add(int(away.argmin()))
+    assert seen == {0, 1, 2, 3}
+
+
+def test_what_is_unnamed_has_any_grey() -> None:
+    chosen = settings(tissues=["white_matter", ""], usual=1)
+    tissues = torch.full((1, 10, 10, 10), 2, dtype=torch.uint8)
+    means = [float(painted(tissues, generators(seed)[0], chosen).mean()) for seed in range(30)]
+    assert min(means) < 80 and max(means) > 170
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "reason"),
     [
+        ({"look": "mr", "usual": 0.5}, "percentile", "synthesis.tissues is needed"),
+        ({"look": "mr", "usual": 0.5, "tissues": ["liver"]}, "percentile", "can name white_matter"),
+        ({"look": "mr", "usual": 1.5, "tissues": ["fluid"]}, "percentile", "usual must not be above 1"),
         ({"look": "pet"}, "percentile", "synthesis.look must be one of mr, ct"),
         ({"look": "mr"}, "window", "normalisation must be a percentile for synthesis of mr"),
         ({"look": "ct", "tissues": ["fat"]}, "percentile", "normalisation must be a window"),
