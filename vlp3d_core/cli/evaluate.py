@@ -1,29 +1,28 @@
-"""`vlp3d evaluate`: score segmentations, instances, findings and regions against references, or retrieval."""
+"""`vlp3d evaluate`: score segmentations, lesions, instances, findings and regions against references, or retrieval."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.calibration import add_calibration
 from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.instances import add_instances
+from vlp3d_core.cli.lesions import add_lesions
 from vlp3d_core.cli.output import print_json, progress_bar
+from vlp3d_core.cli.pairs import add_pairs, check_folders, pairs_of
 from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.reports import add_reports
 from vlp3d_core.cli.retrieval import add_retrieval
-from vlp3d_core.cli.runs import refuse_trained_on
 from vlp3d_core.cli.training import check_extra
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.errors import UsageError
 from vlp3d_core.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from vlp3d_core.evaluate import Case, Pair, SegmentationScores
-    from vlp3d_core.volume.segmentation import Segmentation
+    from vlp3d_core.evaluate import SegmentationScores
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
     add_retrieval(kinds.add_parser("retrieval", help="reports find their volumes, volumes their reports"))
     add_classification(kinds.add_parser("classification", help="findings told by a classifier"))
     add_instances(kinds.add_parser("instances", help="instances from affinities: VOI, adapted Rand error"))
+    add_lesions(kinds.add_parser("lesions", help="lesions one by one: found, false, missed; their volume"))
     add_regions(kinds.add_parser("regions", help="phrases point at their regions, without training on labels"))
     add_reports(kinds.add_parser("reports", help="reports written of volumes: wording and facts"))
     add_calibration(kinds.add_parser("calibration", help="do a model's probabilities mean what they say?"))
@@ -40,19 +40,14 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.kind != "segmentation":
+    if args.kind not in ("segmentation", "lesions"):
         check_extra("This evaluation")
     result: int = args.evaluate(args)
     return result
 
 
 def _add_segmentation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="cases, one JSON object a line")
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="default: test")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--predictions", type=Path, metavar="FOLDER", help="SUBJECT.nii.gz (and .json) or .seg.nrrd")
-    source.add_argument("--model", metavar="NAME|FOLDER", help="run this model on the images of the split")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; with --model")
+    add_pairs(parser)
     parser.add_argument("--tolerance", type=float, default=2.0, metavar="MM", help="of the surface Dice, default 2")
     parser.add_argument("-o", "--output", type=Path, metavar="SCORES.json", help="write all scores")
     parser.add_argument("--csv", type=Path, metavar="ROWS.csv", help="write one line per case and structure")
@@ -67,7 +62,7 @@ def _add_segmentation(parser: argparse.ArgumentParser) -> None:
 def _run_segmentation(args: argparse.Namespace) -> int:
     from vlp3d_core.evaluate import text_table, write_csv, write_json
 
-    _check_folders(args.output, args.csv)
+    check_folders(args.output, args.csv)
     if args.update_card:
         _check_card(args.model)
     with progress_bar(args.json) as progress:
@@ -91,42 +86,12 @@ def score_segmentations(args: argparse.Namespace, progress: Progress = silent) -
     Raises:
         MedVLPError: nothing to score there, or a model that was trained on some of it.
     """
-    from vlp3d_core.evaluate import cases_of, evaluate_cases, named
-    from vlp3d_core.train.manifest import read_manifest
+    from vlp3d_core.evaluate import evaluate_cases
 
-    listed, notes = cases_of(read_manifest(args.manifest, (args.split,)))
-    cases = named(listed)
-    if args.model:
-        from vlp3d_core.model.registry import find_bundle
-
-        refuse_trained_on(find_bundle(args.model).folder, [case.subject for case in listed], args.split)
-    pairs, more = _pairs(args, cases)
-    return evaluate_cases(pairs, tolerance=args.tolerance, total=len(cases), notes=[*notes, *more], progress=progress)
-
-
-def _pairs(args: argparse.Namespace, cases: Mapping[str, Case]) -> tuple[Iterator[Pair], tuple[str, ...]]:
-    from vlp3d_core.evaluate import find_predictions, pairs_from_folder, pairs_from_model
-
-    if args.predictions:
-        files, notes = find_predictions(cases, args.predictions)
-        return pairs_from_folder(cases, files), notes
-    from vlp3d_core import load_model, read_volume
-
-    model = load_model(args.model, args.device)
-
-    def segment(case: Case) -> Segmentation:
-        assert case.image is not None, "the lines of a manifest have images"
-        result: Segmentation = model.segment(read_volume(case.image, modality=case.modality or None))
-        return result
-
-    return pairs_from_model(cases, segment), (f"Predicted by the model {args.model}.",)
-
-
-def _check_folders(*outputs: Path | None) -> None:
-    """Hours of work should not end at a folder that is not there."""
-    for path in outputs:
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"The folder of {path} does not exist.", "Create it, or choose another.")
+    given = pairs_of(args)
+    return evaluate_cases(
+        given.pairs, tolerance=args.tolerance, total=given.total, notes=given.notes, progress=progress
+    )
 
 
 def _check_card(model: str | None) -> None:

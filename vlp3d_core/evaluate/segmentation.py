@@ -61,7 +61,7 @@ class SegmentationScores:
         notes: what a reader of the numbers should know.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Row[MaskScore], ...]
     structures: tuple[StructureSummary, ...]
     mean: StructureSummary
     tolerance_mm: float
@@ -118,7 +118,7 @@ def evaluate_cases(
     """
     check_tolerance(tolerance)
     total = total if total is not None else len(pairs) if isinstance(pairs, Collection) else 0
-    rows: list[Row] = []
+    rows: list[Row[MaskScore]] = []
     seen: dict[str, str] = {}
     offered: set[str] = set()
     for pair in pairs:
@@ -145,7 +145,9 @@ def evaluate_cases(
     )
 
 
-def score_pair(pair: Pair, structures: Collection[str] | None = None, tolerance: float = TOLERANCE_MM) -> Iterator[Row]:
+def score_pair(
+    pair: Pair, structures: Collection[str] | None = None, tolerance: float = TOLERANCE_MM
+) -> Iterator[Row[MaskScore]]:
     """One row per structure that was contoured in this pair, sorted by name.
 
     The masks are cut out around the structure first, so the cost follows the structures and not the image.
@@ -159,7 +161,7 @@ def score_pair(pair: Pair, structures: Collection[str] | None = None, tolerance:
             f"{prediction.name} holds the value {min(unnamed)}, and nothing says what it means.",
             "Keep a prediction and its JSON file together, and write both again.",
         )
-    for concept in _contoured(pair, in_reference):
+    for concept in contoured_in(pair):
         if structures is not None and concept not in structures:
             continue
         values, painted = reference.values_of(concept), prediction.values_of(concept)
@@ -174,9 +176,15 @@ def score_pair(pair: Pair, structures: Collection[str] | None = None, tolerance:
         yield Row(pair.subject, pair.name, concept, score)
 
 
-def _contoured(pair: Pair, in_reference: dict[int, Box]) -> list[str]:
+def contoured_in(pair: Pair) -> list[str]:
+    """The concepts that were looked for in a pair's reference, sorted.
+
+    Raises:
+        MedVLPError: one of them has no value there.
+    """
     if pair.contoured is None:
-        return sorted({name for value, name in pair.reference.values.items() if value in in_reference})
+        there = np.flatnonzero(np.bincount(pair.reference.labels.ravel()))
+        return sorted({pair.reference.values[value] for value in there.tolist() if value in pair.reference.values})
     without = set(pair.contoured) - set(pair.reference.values.values())
     if without:
         raise MedVLPError(
@@ -197,7 +205,7 @@ def _union(boxes: list[Box]) -> Box:
     return i, j, k
 
 
-def _without_unknown(rows: list[Row], offered: set[str]) -> tuple[list[Row], list[str]]:
+def _without_unknown(rows: list[Row[MaskScore]], offered: set[str]) -> tuple[list[Row[MaskScore]], list[str]]:
     """Take the score from structures that no prediction knows, and say so."""
     unknown = sorted({row.structure for row in rows} - offered)
     kept = [

@@ -5,22 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.evaluate.bootstrap import RESAMPLES, SEED, interval, resampled_means
-from vlp3d_core.evaluate.metrics import METRICS, MaskScore, Status
+from vlp3d_core.evaluate.metrics import METRICS, Status
+
+
+class Score(Protocol):
+    """Metrics of one structure in one case, as attributes; None where one has no meaning."""
+
+    @property
+    def status(self) -> Status: ...
+
+
+AnyScore = TypeVar("AnyScore", bound=Score, covariant=True)
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Generic[AnyScore]):
     """One structure in one case."""
 
     subject: str
     case: str
     structure: str
-    score: MaskScore
+    score: AnyScore
 
 
 @dataclass(frozen=True)
@@ -65,16 +76,20 @@ class StructureSummary:
 
 
 def summarise(
-    rows: Sequence[Row], resamples: int = RESAMPLES, seed: int = SEED
+    rows: Sequence[Row[Any]], resamples: int = RESAMPLES, seed: int = SEED, metrics: Sequence[str] = METRICS
 ) -> tuple[tuple[StructureSummary, ...], StructureSummary]:
-    """Per structure, sorted by name, and the mean over structures, in which each structure weighs the same."""
+    """Per structure, sorted by name, and the mean over structures, in which each structure weighs the same.
+
+    Args:
+        metrics: attributes of the rows' scores.
+    """
     rows = [row for row in rows if row.score.status is not Status.NOT_OFFERED]
     structures = sorted({row.structure for row in rows})
     cases = sorted({(row.case, row.subject) for row in rows})
     subjects = [subject for _, subject in cases]
     columns: dict[str, list[Statistic]] = {}
     mean: dict[str, Statistic] = {}
-    for metric in METRICS:
+    for metric in metrics:
         table = _table(rows, metric, [case for case, _ in cases], structures)
         samples = resampled_means(table, subjects, resamples, seed) if rows else np.empty((0, 0))
         columns[metric] = [
@@ -82,13 +97,13 @@ def summarise(
         ]
         mean[metric] = _mean_over_structures(columns[metric], table, samples, subjects)
     summaries = tuple(
-        _counted(name, [row for row in rows if row.structure == name], {m: columns[m][i] for m in METRICS})
+        _counted(name, [row for row in rows if row.structure == name], {m: columns[m][i] for m in metrics})
         for i, name in enumerate(structures)
     )
     return summaries, _counted("mean", rows, mean)
 
 
-def _table(rows: Sequence[Row], metric: str, cases: list[str], structures: list[str]) -> NDArray[np.float64]:
+def _table(rows: Sequence[Row[Any]], metric: str, cases: list[str], structures: list[str]) -> NDArray[np.float64]:
     """One metric as (cases, structures), NaN = not scored."""
     table = np.full((len(cases), len(structures)), np.nan)
     at_case = {name: index for index, name in enumerate(cases)}
@@ -131,7 +146,7 @@ def _patients(subjects: Sequence[str], values: NDArray[np.float64]) -> int:
     return len({subject for subject, count in zip(subjects, scored, strict=True) if count})
 
 
-def _counted(name: str, rows: Sequence[Row], metrics: dict[str, Statistic]) -> StructureSummary:
+def _counted(name: str, rows: Sequence[Row[Any]], metrics: dict[str, Statistic]) -> StructureSummary:
     counts = Counter(row.score.status for row in rows)
     scored = len(rows) - counts[Status.ABSENT]
     return StructureSummary(
