@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlp3d_core.cli.output import print_json, print_table, progress_bar
-from vlp3d_core.cli.runs import refuse_trained_on
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.cli.output import print_json, print_note, print_table, progress_bar
+from vlp3d_core.cli.runs import check_card, refuse_trained_on
+from vlp3d_core.errors import MedVLPError, UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.calibration import Bin, Calibration, Counts
@@ -25,6 +26,11 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", default="validation", choices=("train", "validation", "test"), help="default: validation"
     )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="put the temperature that fits best into the model's card, with the errors before and after it",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
@@ -34,8 +40,13 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from vlp3d_core import load_model
     from vlp3d_core.evaluate.calibration import calibrate
+    from vlp3d_core.evaluate.card import write_calibration
     from vlp3d_core.train.manifest import read_manifest
 
+    if args.write:
+        if args.split != "validation":
+            raise UsageError("--write takes the split validation only.", "Scores on others must stay a judgement.")
+        check_card(args.model)
     cases = [case for case in read_manifest(args.manifest, (args.split,)) if case.label is not None]
     if not cases:
         raise MedVLPError(
@@ -43,14 +54,29 @@ def _run(args: argparse.Namespace) -> int:
         )
     model = load_model(args.model, args.device)
     refuse_trained_on(model.bundle.folder, [case.subject for case in cases], args.split)
-    counts: list[Counts] = []
+    counting, counts = _counting(model), []
     with progress_bar(args.json) as progress:
         for number, case in enumerate(cases, 1):
-            counts.append(_counted(model, case))
+            counts.append(_counted(counting, case))
             progress("segmenting", number / len(cases))
-    result = calibrate(counts, [model.bundle.structures[name].name for name in model.bundle.concepts])
-    print_json(result.to_json()) if args.json else _print(result)
+    names = [model.bundle.structures[name].name for name in model.bundle.concepts]
+    result = calibrate(counts, names, model.bundle.temperature)
+    best = calibrate(counts, names, result.best)
+    if args.write:
+        command = f"vlp3d evaluate calibration --model {model.bundle.name} --manifest {args.manifest.name} --write"
+        write_calibration(model.bundle.folder, calibrate(counts, names).ece, best, command)
+        print_note(f"The card in {model.bundle.folder} has this temperature now.")
+    print_json(result.to_json() | {"ece_then": best.ece}) if args.json else _print(result, best)
     return 0
+
+
+def _counting(model: LoadedModel) -> LoadedModel:
+    """The same model with probabilities as they are counted, and without refusing a volume."""
+    from vlp3d_core.evaluate.calibration import COUNTED_AT
+    from vlp3d_core.predict import LoadedModel
+
+    card = {**model.bundle.card, "temperature": COUNTED_AT, "field": {"anchors": []}}
+    return LoadedModel(replace(model.ready, bundle=replace(model.bundle, card=card)))
 
 
 def _counted(model: LoadedModel, case: Case) -> Counts:
@@ -67,10 +93,11 @@ def _counted(model: LoadedModel, case: Case) -> Counts:
     return counted(case.subject, encoded.labels, encoded.certainty, reference, [name in looked_for for name in names])
 
 
-def _print(result: Calibration) -> None:
+def _print(result: Calibration, best: Calibration) -> None:
     error = f"{result.ece:.3f}" + (f" [{result.ece95[0]:.3f}, {result.ece95[1]:.3f}]" if result.ece95 else "")
-    print(f"{result.cases} volumes, {result.voxels:,} voxels. Expected calibration error {error}.")
-    print(f"Logits divided by {result.temperature:.2f} fit best; the error is {result.ece_then:.3f} then.\n")
+    print(f"{result.cases} volumes, {result.voxels:,} voxels, logits divided by {result.temperature:.2f} (the card's).")
+    print(f"Expected calibration error {error}.")
+    print(f"Logits divided by {result.best:.2f} fit best; the error is {best.ece:.3f} then.\n")
     print_table(("PROBABILITY", "RIGHT", "VOXELS"), [_row(one)[1:] for one in result.bins])
     print()
     print_table(("STRUCTURE", "PROBABILITY", "RIGHT", "VOXELS"), [_row(one) for one in result.structures])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from vlp3d_core.cli.pairs import add_pairs, check_folders, pairs_of
 from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.reports import add_reports
 from vlp3d_core.cli.retrieval import add_retrieval
+from vlp3d_core.cli.runs import check_card
 from vlp3d_core.cli.training import check_extra
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.errors import UsageError
@@ -64,7 +64,9 @@ def _run_segmentation(args: argparse.Namespace) -> int:
 
     check_folders(args.output, args.csv)
     if args.update_card:
-        _check_card(args.model)
+        if args.model is None:
+            raise UsageError("--update-card needs a model.", "Name it with --model.")
+        check_card(args.model)
     with progress_bar(args.json) as progress:
         scores = score_segmentations(args, progress)
     if args.output:
@@ -92,17 +94,6 @@ def score_segmentations(args: argparse.Namespace, progress: Progress = silent) -
     return evaluate_cases(
         given.pairs, tolerance=args.tolerance, total=given.total, notes=given.notes, progress=progress
     )
-
-
-def _check_card(model: str | None) -> None:
-    """A card that cannot be updated should be known before the hours of work."""
-    from vlp3d_core.model.registry import find_bundle
-
-    if model is None:
-        raise UsageError("--update-card needs a model.", "Name it with --model.")
-    folder = find_bundle(model).folder
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"The card in {folder} cannot be changed.", "Copy the model to a folder of your own.")
 
 
 def _update_card(args: argparse.Namespace, scores: SegmentationScores) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.cli.output import print_note, print_table, progress_bar
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.errors import MedVLPError, UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.findings import FindingScores
@@ -57,6 +58,15 @@ def refuse_trained_on(model: Path, subjects: Iterable[str], split: str) -> None:
             f"The model in {model} was trained on {len(seen)} of the subjects to evaluate: {names}.",
             "Choose other subjects, or --split train to see how well it knows those.",
         )
+
+
+def check_card(model: str) -> None:
+    """Raise UsageError for a card that cannot be changed: that should be known before the hours of work."""
+    from vlp3d_core.model.registry import find_bundle
+
+    folder = find_bundle(model).folder
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"The card in {folder} cannot be changed.", "Copy the model to a folder of your own.")
 
 
 def open_run(folder: Path) -> tuple[Pretrained, TextEncoder]:

@@ -24,6 +24,9 @@ BINS = 10
 """Of equal width from 0.5, below which nothing is given to a structure, to 1."""
 HOTTEST = 20.0
 """Temperatures from its reciprocal to this are tried."""
+COUNTED_AT = 4.0
+"""The temperature of the probabilities that are counted: 256 levels at a temperature of 1 cannot tell a logit of 7 from
+one of 20, and a fit to them stops too early; at 4 they reach to 22."""
 Histogram = NDArray[np.int64]
 
 
@@ -32,7 +35,7 @@ class Counts:
     """One case.
 
     Attributes:
-        tries: (K, LEVELS) voxels given to each of K structures, by 255 times their probability.
+        tries: (K, LEVELS) voxels given to each of K structures, by 255 times their probability at `COUNTED_AT`.
         hits: (K, LEVELS) those of them that the reference gives to it, too.
     """
 
@@ -63,20 +66,20 @@ class Calibration:
     """The result.
 
     Attributes:
+        temperature: by which logits are divided here.
         ece: expected calibration error: |claimed − right|, averaged over voxels (Naeini et al., AAAI 2015).
         ece95: its 95 % interval, bootstrap by subject; None for one subject.
-        temperature: by which logits would be divided to fit best (Guo et al., ICML 2017); above 1: the model is too
-            sure of itself.
-        ece_then: the error with that temperature.
+        best: the temperature that fits best (Guo et al., ICML 2017); above `temperature`: the model is too sure of
+            itself.
         bins, structures: where it errs.
     """
 
     cases: int
     voxels: int
+    temperature: float
     ece: float
     ece95: tuple[float, float] | None
-    temperature: float
-    ece_then: float
+    best: float
     bins: tuple[Bin, ...]
     structures: tuple[Bin, ...]
 
@@ -95,7 +98,7 @@ def counted(
 
     Args:
         labels: 0 or 1 + the number of the structure that each voxel was given to.
-        certainty: 255 times the probability of that.
+        certainty: 255 times the probability of that at a temperature of `COUNTED_AT`.
         reference: what is right, in the same numbers, same shape.
         known: of each structure, whether somebody contoured it here.
     """
@@ -107,8 +110,8 @@ def counted(
     return Counts(subject, tries, hits)
 
 
-def calibrate(counts: Sequence[Counts], names: Sequence[str]) -> Calibration:
-    """Judge all cases together; each voxel counts the same.
+def calibrate(counts: Sequence[Counts], names: Sequence[str], temperature: float = 1.0) -> Calibration:
+    """Judge the probabilities at a temperature; all cases together, and each voxel counts the same.
 
     Raises:
         MedVLPError: no voxel was given to a structure that is contoured.
@@ -119,34 +122,34 @@ def calibrate(counts: Sequence[Counts], names: Sequence[str]) -> Calibration:
         raise MedVLPError("The model has found nothing that is contoured in these volumes.", "Check model and split.")
     drawn = drawn_subjects([one.subject for one in counts])
     several = len({one.subject for one in counts}) > 1
-    samples = np.array([_error(t, h) for t, h in zip(drawn @ tries, drawn @ hits, strict=True)]) if several else None
-    temperature = _temperature(all_tries, all_hits)
+    samples = [_error(t, h, temperature) for t, h in zip(drawn @ tries, drawn @ hits, strict=True)] if several else None
+    claims = _claims(temperature)
     per_structure = [sum(getattr(one, name) for one in counts) for name in ("tries", "hits")]
     return Calibration(
         len(counts),
         int(all_tries.sum()),
-        _error(all_tries, all_hits),
-        interval(samples) if samples is not None else None,
         temperature,
         _error(all_tries, all_hits, temperature),
-        tuple(one for one in _bins(all_tries, all_hits) if one.voxels),
-        tuple(_bin(name, t, h, _claims()) for name, t, h in zip(names, *per_structure, strict=True) if t.sum()),
+        interval(np.array(samples)) if samples is not None else None,
+        _temperature(all_tries, all_hits),
+        tuple(one for one in _bins(all_tries, all_hits, temperature) if one.voxels),
+        tuple(_bin(name, t, h, claims) for name, t, h in zip(names, *per_structure, strict=True) if t.sum()),
     )
 
 
-def _claims(temperature: float = 1.0) -> NDArray[np.float64]:
+def _claims(temperature: float) -> NDArray[np.float64]:
     """(LEVELS,) the probability that each level stands for."""
     middle = np.clip(np.arange(LEVELS) / (LEVELS - 1), 1e-3, 1 - 1e-3)
-    claims: NDArray[np.float64] = expit(logit(middle) / temperature)
+    claims: NDArray[np.float64] = np.clip(expit(COUNTED_AT * logit(middle) / temperature), 1e-9, 1 - 1e-9)
     return claims
 
 
-def _error(tries: NDArray[Any], hits: NDArray[Any], temperature: float = 1.0) -> float:
+def _error(tries: NDArray[Any], hits: NDArray[Any], temperature: float) -> float:
     gaps = [one.voxels * abs(one.claimed - one.right) for one in _bins(tries, hits, temperature) if one.voxels]
     return float(sum(gaps) / tries.sum()) if tries.sum() else float("nan")
 
 
-def _bins(tries: NDArray[Any], hits: NDArray[Any], temperature: float = 1.0) -> list[Bin]:
+def _bins(tries: NDArray[Any], hits: NDArray[Any], temperature: float) -> list[Bin]:
     claims = _claims(temperature)
     place = np.clip(np.floor((claims - 0.5) * 2 * BINS), 0, BINS - 1)
     return [_bin("", tries * (place == n), hits * (place == n), claims) for n in range(BINS)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from scipy.special import expit, logit
+
+from vlp3d_core.evaluate.calibration import Bin, Calibration
 
 METRICS = ("dice", "surface_dice", "hd95_mm")
 SUMMARY = ("structure", "n", "missed", "false_alarms", "absent")
@@ -27,6 +31,44 @@ def add_scores(folder: str | Path, split: str, scores: Mapping[str, Any], comman
 
     card = read_bundle(folder).card
     write_card(Path(folder), {**card, "scores": {**card["scores"], split: compact(scores, command)}})
+
+
+def write_calibration(folder: str | Path, ece_before: float, after: Calibration, command: str) -> None:
+    """Put a temperature, and what it was measured by, into the card of a bundle, in the place of an earlier one.
+
+    Args:
+        ece_before: the expected calibration error at a temperature of 1.
+        after: at the new temperature.
+
+    Raises:
+        MedVLPError: it is not a bundle, or its card cannot be written.
+    """
+    from vlp3d_core.model.bundle import read_bundle, write_card
+
+    bundle = read_bundle(folder)
+    field, temperature = dict(bundle.card["field"]), round(after.temperature, DIGITS)
+    if field.get("anchor_score"):
+        # Scores get smaller; what an anchor must reach gets smaller with them, so that the same volumes are refused.
+        moved = expit(logit(field["anchor_score"]) * bundle.temperature / temperature)
+        field["anchor_score"] = round(float(moved), DIGITS)
+    calibration = {
+        "split": "validation",
+        "command": command,
+        "cases": after.cases,
+        "voxels": after.voxels,
+        "ece_before": round(ece_before, DIGITS),
+        "ece": round(after.ece, DIGITS),
+        "ece95": [round(end, DIGITS) for end in after.ece95] if after.ece95 else None,
+        "bins": _reliability(after.bins),
+        "structures": _reliability(after.structures),
+    }
+    card = {**bundle.card, "field": field, "temperature": temperature, "calibration": calibration}
+    write_card(Path(folder), card)
+
+
+def _reliability(bins: Sequence[Bin]) -> list[dict[str, Any]]:
+    rows = [{"claimed": round(b.claimed, DIGITS), "right": round(b.right, DIGITS), "voxels": b.voxels} for b in bins]
+    return [{"name": b.name, **row} if b.name else row for b, row in zip(bins, rows, strict=True)]
 
 
 def compact(scores: Mapping[str, Any], command: str = "") -> dict[str, Any]:

@@ -78,6 +78,11 @@ class Bundle:
         return Normalisation.from_json(self.card["normalisation"])
 
     @property
+    def temperature(self) -> float:
+        """By which logits are divided before they become probabilities (Guo et al., ICML 2017)."""
+        return float(self.card.get("temperature", 1.0))
+
+    @property
     def weights(self) -> Path:
         return self.folder / str(self.card["weights"]["file"])
 

@@ -47,6 +47,8 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     for split in SPLITS:
         if split in card["scores"]:
             yield from _scores(split, card["scores"][split])
+    if "calibration" in card:
+        yield from _calibration(bundle.temperature, card["calibration"])
     if card.get("limits"):
         yield "## Limits"
         yield ""
@@ -73,6 +75,26 @@ def _scores(split: str, scores: dict[str, Any]) -> Iterator[str]:
         name = known[row["structure"]].name if row["structure"] in known else "Mean over structures"
         rows.append((name, row["n"], row["missed"], *(_cell(row["metrics"].get(m)) for m in METRICS)))
     yield from _table(("structure", "n", "missed", *METRICS.values()), rows)
+
+
+def _calibration(temperature: float, measured: dict[str, Any]) -> Iterator[str]:
+    low_high = f" [{measured['ece95'][0]:.3f}, {measured['ece95'][1]:.3f}]" if measured.get("ece95") else ""
+    yield "## Probabilities"
+    yield ""
+    yield f"A score is the sigmoid of the network's logit divided by {temperature:.3g}, the temperature that fits the"
+    yield f"{measured['cases']} patients of the split {measured['split']} best. Expected calibration error there:"
+    yield f"{measured['ece']:.3f}{low_high}; without the temperature {measured['ece_before']:.3f}."
+    if measured.get("command"):
+        yield f"Measured by `{measured['command']}`."
+    yield ""
+    yield from _table(("said", "right", "voxels"), map(_reliable, measured["bins"]))
+    if measured.get("structures"):
+        rows = ((row.get("name", ""), *_reliable(row)) for row in measured["structures"])
+        yield from _table(("structure", "said", "right", "voxels"), rows)
+
+
+def _reliable(row: dict[str, Any]) -> tuple[str, str, str]:
+    return f"{row['claimed']:.2f}", f"{row['right']:.2f}", f"{row['voxels']:,}"
 
 
 def _cell(statistic: dict[str, Any] | None) -> str:

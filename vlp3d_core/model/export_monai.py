@@ -24,8 +24,9 @@ SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/downlo
 LEFT_BEHIND = """
 ## As a MONAI bundle
 
-`models/model.ts` gives background (always 0) and one score a structure; the largest is the label. What `vlp3d segment`
-does beyond that is not in this bundle: nothing is reported where none of the anchors is found, structures below their
+`models/model.ts` gives background (always 0) and one score a structure; the largest is the label, and the sigmoid of
+a score divided by the temperature (see above; 1 where none is named) is its probability. What `vlp3d segment` does
+beyond that is not in this bundle: nothing is reported where none of the anchors is found, structures below their
 least volume are dropped, a structure on the wrong side of its twin is dropped, and air is cut away beforehand.
 """
 

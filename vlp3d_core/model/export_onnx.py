@@ -28,9 +28,10 @@ HOW = (
     "Resample to `spacing` (mm along R, A, S; axes along R, A, S), map intensities to [-1, 1] by `normalisation` "
     "and clip, pad with -1 to multiples of `stride`. encoder.onnx: image (1, 1, I, J, K) to feature maps; "
     "decoder.onnx: feature maps to embeddings (1, D, I, J, K). score[k] = embeddings . query[k][:D] + "
-    "query[k][D]; its sigmoid is the probability; the structure with the highest score above 0 is the label, else "
-    "background. Of another text with the vector t (unit length, from `text_encoder`) the query is W ((t - m) B) "
-    "+ c with `text_mean` m, `text_basis` B, `projection_weight` W and `projection_bias` c in projection.npz."
+    "query[k][D]; the sigmoid of score / `temperature` is the probability; the structure with the highest score "
+    "above 0 is the label, else background. Of another text with the vector t (unit length, from `text_encoder`) the "
+    "query is W ((t - m) B) + c with `text_mean` m, `text_basis` B, `projection_weight` W and `projection_bias` c in "
+    "projection.npz."
 )
 
 
@@ -134,6 +135,7 @@ def _describe(bundle: Bundle, network: VisionLanguageModel, vectors: Tensor, dif
         "how": HOW,
         "spacing": list(bundle.spacing),
         "normalisation": card["normalisation"],
+        "temperature": bundle.temperature,
         "stride": network.stride,
         "dimension": network.dimension,
         "structures": structures,

@@ -55,8 +55,8 @@ class Encoded:
         volume: what was encoded.
         grid: model grid of the labels, cut to what is not air.
         labels: cleaned, 0 or 1 + index of a concept of the bundle; all 0 when the volume is out of the model's field.
-        certainty: uint8, 255 × the probability of the label.
-        peak: (K,) the highest probability of each concept anywhere.
+        certainty: uint8, 255 × the probability of the label, calibrated where the card has a temperature.
+        peak: (K,) the highest probability of each concept anywhere, likewise.
         notes: what the user should know.
         report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
     """
@@ -93,13 +93,13 @@ def encode_volume(
     watch.lap("prepare")
     progress("preparing", 1.0)
     if prepared is None:
-        empty = Decider(ready.queries, (1, 1, 1))
+        empty = Decider(ready.queries, (1, 1, 1), bundle.temperature)
         return Encoded(volume, grid, empty.labels, empty.certainty, _peak(empty), (*notes, ONLY_AIR), report)
     needed = plan(ready.network, ready.device, prepared.image.shape, least, size, tile)
     report |= {"tile": list(needed.tile), "memory_bytes": needed.memory_bytes}
     if needed.reduced:
         notes.append(needed.note())
-    decider = Decider(ready.queries, prepared.image.shape)
+    decider = Decider(ready.queries, prepared.image.shape, bundle.temperature)
     for piece, embeddings in embedded_tiles(ready.network, ready.device, prepared.image, needed.tile, progress, cancel):
         watch.lap("network")
         decider.add(embeddings, piece.core)
@@ -157,7 +157,7 @@ def _twins(bundle: Bundle) -> Mapping[int, int]:
 
 
 def _peak(decider: Decider) -> NDArray[np.float32]:
-    peak: NDArray[np.float32] = decider.peak.sigmoid().cpu().numpy()
+    peak: NDArray[np.float32] = decider.probability(decider.peak).cpu().numpy()
     return peak
 
 

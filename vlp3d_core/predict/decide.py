@@ -17,6 +17,7 @@ class Decider:
     Args:
         queries: (K, D + 1), one per structure.
         shape: of the model grid.
+        temperature: by which scores are divided before they become probabilities; decisions do not depend on it.
 
     Attributes:
         labels: uint8 or uint16: 0, or 1 + index of the structure with the highest score where that is above 0 (the
@@ -25,8 +26,8 @@ class Decider:
         peak: (K,) the highest score of each structure anywhere, −∞ before the first tile.
     """
 
-    def __init__(self, queries: Tensor, shape: tuple[int, ...]) -> None:
-        self.queries = queries.float()
+    def __init__(self, queries: Tensor, shape: tuple[int, ...], temperature: float = 1.0) -> None:
+        self.queries, self.temperature = queries.float(), temperature
         small = len(queries) <= np.iinfo(np.uint8).max
         self.labels: NDArray[np.unsignedinteger] = np.zeros(shape, np.uint8 if small else np.uint16)
         self.certainty: NDArray[np.uint8] = np.zeros(shape, np.uint8)
@@ -46,6 +47,10 @@ class Decider:
             labels[start : start + depth] = _joined([d[0] for d in decided], slab.shape[1:])
             certainty[start : start + depth] = _joined([d[1] for d in decided], slab.shape[1:])
 
+    def probability(self, scores: Tensor) -> Tensor:
+        """What a score is told to users as."""
+        return (scores / self.temperature).sigmoid()
+
     def _decide(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings (n, D) → labels and certainty, (n,)."""
         scores = torch.addmm(self.queries[:, -1:], self.queries[:, :-1], rows.float().T)
@@ -59,7 +64,7 @@ class Decider:
         found = top > 0
         for index in reversed(present):
             best.masked_fill_((scores[index] == top) & found, index + 1)
-        return best, torch.where(found, top.sigmoid(), 0.0).mul_(255).round_()
+        return best, torch.where(found, self.probability(top), 0.0).mul_(255).round_()
 
 
 def _joined(parts: list[Tensor], shape: torch.Size) -> NDArray[np.generic]:

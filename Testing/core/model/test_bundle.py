@@ -58,6 +58,10 @@ def test_kernels_are_half_and_the_rest_is_not(tiny_bundle: Path) -> None:
     ("values", "word"),
     [
         ({"format": 2}, "format"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": -1.5}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"calibration": {"split": "test", "cases": 1, "ece_before": 0.1, "ece": 0.1, "bins": []}}, "calibration"),
         ({"modality": "US"}, "modality"),
         ({"spacing": [1, 1]}, "spacing"),
         ({"spacing": [1, 1, 0]}, "spacing"),

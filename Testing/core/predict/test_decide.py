@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vlp3d_core.predict import decide
@@ -58,6 +59,20 @@ def test_only_the_tile_is_written_and_peaks_are_remembered() -> None:
     decider.add(torch.full((1, 1, 1, 1), -1.0), (slice(3, 4), slice(0, 1), slice(0, 1)))
     assert decider.labels.ravel().tolist() == [0, 1, 1, 0]
     assert decider.peak.tolist() == [3.0, -1.0]
+
+
+def test_a_temperature_changes_probabilities_and_no_decision() -> None:
+    generator = torch.Generator().manual_seed(3)
+    embeddings, queries = torch.randn(4, 5, 6, 7, generator=generator) * 3, torch.randn(6, 5, generator=generator)
+    plain, cooled = Decider(queries, (5, 6, 7)), Decider(queries, (5, 6, 7), 2.5)
+    for decider in (plain, cooled):
+        decider.add(embeddings, WHOLE)
+    assert np.array_equal(plain.labels, cooled.labels) and torch.equal(plain.peak, cooled.peak)
+    sure = logit(np.clip(plain.certainty, 1, 254)[plain.labels > 0] / 255)
+    wanted, given = 255 * expit(sure / 2.5), cooled.certainty[plain.labels > 0]
+    clear = plain.certainty[plain.labels > 0] < 250  # above, 255 levels do not say what the logit was
+    assert np.abs(wanted - given)[clear].max() < 6 and (given < plain.certainty[plain.labels > 0])[clear].mean() > 0.9
+    assert cooled.probability(torch.tensor(5.0)) == torch.tensor(2.0).sigmoid()
 
 
 def test_more_than_255_structures() -> None:
