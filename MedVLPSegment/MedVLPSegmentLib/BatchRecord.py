@@ -48,7 +48,7 @@ class Record:
                 "structure": s.name,
                 "concept": s.concept,
                 "found": "yes" if s.found else "no",
-                "volume_ml": round(float(s.volume_ml), 6),
+                "volume_ml": round(float(s.volume_ml), 6) or float(s.volume_ml),
                 "score": round(float(s.score), 6),
             }
             for s in segmentation.segments

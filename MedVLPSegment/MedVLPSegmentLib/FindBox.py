@@ -10,8 +10,9 @@ import qt
 
 from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
-from MedVLPSegmentLib.ResultList import colorIcon, volumeText
+from MedVLPSegmentLib.ResultList import colorIcon
 from vlp3d_core.text.concepts import concepts
+from vlp3d_core.volume.segmentation import volume_text
 
 NAME, SCORE, VOLUME = range(3)
 
@@ -88,7 +89,7 @@ class FindBox:
             item.setText(NAME, f"{region.rank}. {region.name}")
             item.setIcon(NAME, colorIcon(region.color))
             item.setText(SCORE, f"{region.score:.2f}")
-            item.setText(VOLUME, volumeText(region.volume_ml))
+            item.setText(VOLUME, volume_text(region.volume_ml))
             for column in (SCORE, VOLUME):
                 item.setData(column, qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight) | int(qt.Qt.AlignVCenter))
             self._items.append(item)

@@ -11,6 +11,7 @@ import slicer
 
 from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
+from vlp3d_core.volume.segmentation import volume_text
 
 EYE, NAME, SCORE, VOLUME, JUMP = range(5)
 
@@ -72,7 +73,7 @@ class ResultList:
         item.setText(NAME, row.name)
         item.setIcon(NAME, colorIcon(row.color))
         item.setText(SCORE, "–" if row.score is None else f"{row.score:.2f}")
-        item.setText(VOLUME, volumeText(row.volumeMl))
+        item.setText(VOLUME, "–" if row.volumeMl is None else volume_text(row.volumeMl))
         for column in (SCORE, VOLUME):
             item.setData(column, qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight) | int(qt.Qt.AlignVCenter))
         item.setIcon(JUMP, self._jumpIcon)
@@ -123,10 +124,3 @@ def colorIcon(color: Sequence[int]) -> Any:
     pixmap = qt.QPixmap(14, 14)
     pixmap.fill(qt.QColor(*(int(value) for value in color)))
     return qt.QIcon(pixmap)
-
-
-def volumeText(millilitres: float | None) -> str:
-    """ "12.3 ml"."""
-    if millilitres is None:
-        return "–"
-    return f"{millilitres:.0f} ml" if millilitres >= 100 else f"{millilitres:.1f} ml"

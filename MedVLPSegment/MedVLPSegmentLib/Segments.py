@@ -19,7 +19,7 @@ from MedVLPLib.Labelmaps import BINARY, orientedLabelmap
 from MedVLPLib.Matrices import ijkToParent, ijkToWorld, parentToWorld
 from MedVLPLib.Texts import _
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.volume.segmentation import Segment, Segmentation
+from vlp3d_core.volume.segmentation import Segment, Segmentation, rounded_ml
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class AddedSegments:
 
     Attributes:
         node: the vtkMRMLSegmentationNode.
-        ids: concept id → segment id, for what was found.
-        segments: every structure that was asked for, found or not.
+        ids: concept id (of an instance with its number, `Segment.id`) → segment id, for what was found.
+        segments: every structure that was asked for, found or not, or its instances.
         notes: what the user should know.
         report: measured facts of the run.
     """
@@ -42,7 +42,7 @@ class AddedSegments:
 
     @property
     def notFound(self) -> tuple[Segment, ...]:
-        return tuple(s for s in self.segments if s.concept not in self.ids)
+        return tuple(s for s in self.segments if s.id not in self.ids)
 
 
 def addSegmentation(
@@ -73,7 +73,7 @@ def addSegmentation(
         try:
             _removeEarlier(node, {s.concept for s in segmentation.segments})
             model, version = segmentation.model, str(segmentation.report.get("version") or _version())
-            ids = {s.concept: writeSegment(node, image, s, model, version) for s in found} if image else {}
+            ids = {s.id: writeSegment(node, image, s, model, version) for s in found} if image else {}
             Tags.writeNotFound(node, segmentation.segments)
             node.SetAttribute(Tags.MODEL, model)
             node.SetAttribute(Tags.RESULTS, "1")
@@ -151,7 +151,7 @@ def gridIn(node: Any, volumeNode: Any, affine: NDArray[np.float64]) -> NDArray[n
 
 
 def writeSegment(node: Any, image: Any, row: Segment, model: str, version: str = "", query: str = "") -> str:
-    """Add one structure of a shared label map; return its segment id, which is the concept id where that is free."""
+    """Add one structure of a shared label map; return its segment id, which is the row's id where that is free."""
     content = node.GetSegmentation()
     segment = slicer.vtkSegment()
     segment.SetName(_freeName(content, row.name))
@@ -161,7 +161,7 @@ def writeSegment(node: Any, image: Any, row: Segment, model: str, version: str =
     segment.SetLabelValue(row.value)
     _tag(segment, row, model, version or _version(), query)
     segment.AddRepresentation(BINARY, image)
-    segmentId = content.GenerateUniqueSegmentID(row.concept)
+    segmentId = content.GenerateUniqueSegmentID(row.id)
     if not content.AddSegment(segment, segmentId):
         raise MedVLPError(
             _("'{segment}' could not be added to the segmentation '{name}'.").format(
@@ -178,7 +178,7 @@ def _tag(segment: Any, row: Segment, model: str, version: str, query: str) -> No
     segment.SetTag(segment.GetTerminologyEntryTagName(), terminology_entry(row))
     Tags.writeTag(segment, Tags.CONCEPT, row.concept)
     Tags.writeTag(segment, Tags.SCORE, f"{row.score:.4f}")
-    Tags.writeTag(segment, Tags.VOLUME_ML, f"{row.volume_ml:.3f}")
+    Tags.writeTag(segment, Tags.VOLUME_ML, f"{rounded_ml(row.volume_ml)}")
     Tags.writeTag(segment, Tags.MODEL, model)
     Tags.writeTag(segment, Tags.VERSION, version)
     Tags.writeTag(segment, Tags.QUERY, query)

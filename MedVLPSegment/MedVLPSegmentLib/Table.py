@@ -91,5 +91,5 @@ def _cell(row: ResultRow, column: str) -> Any:
 def _text(value: vtk.vtkVariant) -> str:
     if value.IsDouble():
         number = value.ToDouble()
-        return "" if math.isnan(number) else repr(round(number, 6))
+        return "" if math.isnan(number) else repr(round(number, 6) or float(f"{number:.4g}"))
     return str(value.ToString())

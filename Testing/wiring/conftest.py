@@ -37,10 +37,12 @@ class SharedWorker(Worker):
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that holds the tiny model ("ct-tiny", see `Testing/core/tiny.py`), made known to workers."""
+    """A folder that holds the tiny models ("ct-tiny", "em-tiny", see `Testing/core`), made known to workers."""
     from Testing.core.tiny import write_tiny_bundle
+    from Testing.core.tiny_em import write_tiny_em
 
     folder = write_tiny_bundle(tmp_path_factory.mktemp("models") / "ct-tiny").folder.parent
+    write_tiny_em(folder / "em-tiny")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDVLP_MODELS", str(folder))
         patch.setenv("OMP_NUM_THREADS", "1")

@@ -18,7 +18,6 @@ from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.cli.runs import check_card
 from vlp3d_core.cli.training import check_extra
 from vlp3d_core.cli.zero_shot import add_zero_shot
-from vlp3d_core.errors import UsageError
 from vlp3d_core.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ def _run_segmentation(args: argparse.Namespace) -> int:
 
     check_folders(args.output, args.csv)
     if args.update_card:
-        if args.model is None:
-            raise UsageError("--update-card needs a model.", "Name it with --model.")
         check_card(args.model)
     with progress_bar(args.json) as progress:
         scores = score_segmentations(args, progress)

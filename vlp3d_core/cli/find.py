@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.options import add_model, add_volume, check_distinct, positive
 from vlp3d_core.cli.output import print_json, print_note, print_table, progress_bar
 from vlp3d_core.cli.result import interrupted
+from vlp3d_core.volume.segmentation import volume_text
 
 if TYPE_CHECKING:
     from vlp3d_core.predict.find import Regions
+    from vlp3d_core.predict.region import Region
 
 
 def add_parser(subparsers: Any) -> None:
@@ -74,9 +77,9 @@ def _show(args: argparse.Namespace, regions: Regions, model: str, written: Path 
         print_json({"model": model, "text": args.text, "output": written, "regions": _rows(regions), "notes": notes})
     elif regions:
         print_table(
-            ("RANK", "REGION", "SCORE", "CENTRE (R, A, S MM)", "ML"),
+            ("RANK", "REGION", "SCORE", "CENTRE (R, A, S MM)", "VOLUME"),
             (
-                (r["rank"], r["name"], f"{r['score']:.2f}", _place(r["centre_ras_mm"]), f"{r['volume_ml']:.1f}")
+                (r["rank"], r["name"], f"{r['score']:.2f}", _place(r["centre_ras_mm"]), volume_text(r["volume_ml"]))
                 for r in _rows(regions)
             ),
         )
@@ -91,12 +94,17 @@ def _rows(regions: Regions) -> list[dict[str, Any]]:
             "concept": region.concept.id,
             "name": region.concept.name,
             "score": region.score,
-            "centre_ras_mm": [round(value, 2) for value in region.centre],
+            "centre_ras_mm": [round(value, _digits(region)) for value in region.centre],
             "volume_ml": region.volume_ml,
         }
         for rank, region in enumerate(regions, 1)
     ]
 
 
+def _digits(region: Region) -> int:
+    """Behind the point, so that a hundredth of a voxel shows, but for millimetres and more two."""
+    return max(2, 2 - math.floor(math.log10(min(region.encoded.grid.spacing))))
+
+
 def _place(centre: list[float]) -> str:
-    return ", ".join(f"{value:.1f}" for value in centre)
+    return ", ".join(f"{value:.1f}" if abs(value) >= 0.05 else f"{value:.3g}" for value in centre)

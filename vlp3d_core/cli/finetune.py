@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vlp3d_core.cli.instances import settle
 from vlp3d_core.cli.options import fraction, whole
 from vlp3d_core.cli.output import print_json, print_note, progress_bar
 from vlp3d_core.cli.training import RESUME, check_extra, let_words_stand_anywhere, train, write_page
@@ -28,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="one JSON object a volume")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="RUN", help="the run's folder; a segmentation model: RUN/bundle"
+        "--out", required=True, type=Path, metavar="RUN", help="the run's folder; a model that segments: RUN/bundle"
     )
     parser.add_argument("--init", type=Path, metavar="RUN|BUNDLE", help="start from these weights, where they fit")
     parser.add_argument("--resume", action="store_true", help=RESUME)
@@ -41,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe, changes = _recipe(args)
     check_extra()
+    from vlp3d_core.train.affinity_config import AffinityConfig
     from vlp3d_core.train.tasks import load_task, task_of
 
     config = load_task(recipe, changes)
@@ -52,6 +54,9 @@ def run(args: argparse.Namespace) -> int:
     result = train(args, config, lambda **how: run_task(task, replace(run, **how)))
     if result is None:
         return 0
+    if isinstance(config, AffinityConfig):
+        with progress_bar(args.json) as progress:
+            result = settle(result, args.manifest, progress)
     told = task.tell(run, result)
     if told.page:
         write_page(args)

@@ -1,73 +1,63 @@
-"""`vlp3d evaluate instances`: affinities → instances, against a reference."""
+"""`vlp3d evaluate instances`: the instances of a model against a reference. And the choice of its threshold."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vlp3d_core.cli.output import print_json, print_table, progress_bar
-from vlp3d_core.cli.runs import refuse_trained_on
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.cli.runs import check_card, refuse_trained_on
+from vlp3d_core.errors import MedVLPError, UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.instances import InstanceScores
-    from vlp3d_core.model.affinity_model import SavedAffinityModel
+    from vlp3d_core.model.bundle import Bundle
     from vlp3d_core.progress import Progress
     from vlp3d_core.train.manifest import Case
 
-THRESHOLDS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-ONE = 0.0
-"""The threshold that joins everything: what a score is to be compared with."""
+THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(19, 1, -1))
 COLUMNS = ("voi_split", "voi_merge", "voi", "arand", "found", "expected")
-Scored = dict[float, list["InstanceScores"]]
 
 
 def add_instances(parser: argparse.ArgumentParser) -> None:
     """The options of `vlp3d evaluate instances`."""
     parser.add_argument(
-        "--model", required=True, type=Path, metavar="RUN", help="--out of a `vlp3d finetune` with task: affinities"
+        "--model", required=True, metavar="RUN|NAME|FOLDER", help="of a `vlp3d finetune` with task: affinities"
     )
     parser.add_argument(
         "--manifest", required=True, type=Path, metavar="M.jsonl", help="volumes with instances as label maps"
     )
     parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="default: test")
+    parser.add_argument("--update-card", action="store_true", help="write the scores into the model's card")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
     parser.set_defaults(evaluate=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vlp3d_core.model.affinity_model import load_affinity_model
-    from vlp3d_core.train.manifest import read_manifest
+    from vlp3d_core.evaluate.card import put_scores
+    from vlp3d_core.model.bundle import AFFINITIES
+    from vlp3d_core.model.registry import find_bundle
 
-    saved = load_affinity_model(args.model)
-    # How far fragments are joined is chosen on validation and only there.
-    listed = [c for c in read_manifest(args.manifest, {args.split, "validation"}) if c.label is not None]
-    cases, chosen_on = ([c for c in listed if c.split == split] for split in (args.split, "validation"))
-    if not cases or not chosen_on:
-        raise MedVLPError(
-            f"{args.manifest} has {len(cases)} volumes with instances in the split {args.split!r} and {len(chosen_on)} "
-            "for validation.",
-            "The threshold of the agglomeration is chosen on validation; each needs one volume at least.",
-        )
-    refuse_trained_on(args.model, [case.subject for case in cases], args.split)
+    bundle = find_bundle(args.model)
+    if bundle.kind != AFFINITIES:
+        raise UsageError(f"{bundle.name} makes no instances.", "Name a model of affinities.")
+    cases = _cases(args.manifest, args.split)
+    refuse_trained_on(bundle.folder, [case.subject for case in cases], args.split)
+    if args.update_card:
+        check_card(args.model)
+    threshold = bundle.card["instances"]["threshold"]
     with progress_bar(args.json) as progress:
-        validation, _ = _score(saved, chosen_on, progress)
-        best = min(THRESHOLDS, key=lambda t: float(np.mean([s.voi for s in validation[t]])))
-        same = args.split == "validation"
-        scored, membranes = _score(saved, cases, progress, None if same else (best,))
-    result = {
-        "split": args.split,
-        "threshold": best,
-        "volumes": {case.subject: score.to_json() for case, score in zip(cases, scored[best], strict=True)},
-        "one_instance": {case.subject: s.to_json() for case, s in zip(cases, scored[ONE], strict=True)},
-        "membrane_dice": dict(zip((case.subject for case in cases), membranes, strict=True)),
-        "validation_voi": {str(t): float(np.mean([s.voi for s in validation[t]])) for t in THRESHOLDS},
-    }
+        scores = [_scored(bundle, case, (threshold,), progress) for case in cases]
+    result = _result(args.split, threshold, cases, scores)
+    if args.update_card:
+        command = f"vlp3d evaluate instances --model {bundle.name} --manifest {args.manifest.name} --split {args.split}"
+        put_scores(bundle.folder, args.split, {**result, "command": command})
     if args.json:
         print_json(result)
     else:
@@ -75,34 +65,86 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _score(
-    saved: SavedAffinityModel, cases: Sequence[Case], progress: Progress, thresholds: Sequence[float] | None = None
-) -> tuple[Scored, list[float]]:
-    """Scores of each volume by threshold, and as if it were one single instance; and its Dice of membranes."""
-    from vlp3d_core.evaluate.instances import membrane_dice, score_instances
-    from vlp3d_core.model.devices import choose_device
-    from vlp3d_core.predict.affinities import predict_affinities
-    from vlp3d_core.predict.agglomerate import agglomerate_at
-    from vlp3d_core.train.affinity_data import read_instances
-    from vlp3d_core.volume import read_volume
+def settle(bundle: Bundle, manifest: Path, progress: Progress) -> Bundle:
+    """Choose on validation, by the VOI, how far fragments are joined; the card gets that and the scores.
 
-    levels = tuple(thresholds or THRESHOLDS)
-    scored: Scored = {threshold: [] for threshold in (*levels, ONE)}
-    membranes = []
-    for case in cases:
-        reference = read_instances(case, saved.spacing, saved.normalisation).labels
-        volume = read_volume(case.image, modality=case.modality or None)
-        affinities, _ = predict_affinities(saved, volume, choose_device(), progress)
-        for threshold, found in zip(levels, agglomerate_at(affinities, levels), strict=True):
-            scored[threshold].append(score_instances(found, reference))
-        scored[ONE].append(score_instances(np.ones_like(reference), reference))
-        membranes.append(membrane_dice(affinities, reference))
-    return scored, membranes
+    Raises:
+        MedVLPError: no validation volumes with instances, or a model of another kind.
+    """
+    from vlp3d_core.evaluate.card import put_scores
+    from vlp3d_core.model.bundle import read_bundle, write_card
+
+    cases = _cases(manifest, "validation")
+    scores = [_scored(bundle, case, THRESHOLDS, progress) for case in cases]
+    voi = {t: float(np.mean([s.found[t].voi for s in scores])) for t in THRESHOLDS}
+    best = middle_of_the_best(voi)
+    write_card(bundle.folder, {**bundle.card, "instances": {**bundle.card["instances"], "threshold": best}})
+    put_scores(bundle.folder, "validation", _result("validation", best, cases, scores) | {"voi_by_threshold": voi})
+    return read_bundle(bundle.folder)
+
+
+def middle_of_the_best(voi: Mapping[float, float]) -> float:
+    """The threshold whose VOI is lowest together with those of its two neighbours: a few volumes decide by single joins
+    of large instances, and the very best threshold may lie beside a much worse one.
+
+    Args:
+        voi: by threshold, in their order; three or more.
+    """
+    levels = list(voi)
+    means = {levels[n]: sum(voi[level] for level in levels[n - 1 : n + 2]) for n in range(1, len(levels) - 1)}
+    return min(means, key=means.__getitem__)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Of one volume: by threshold, as if it were one single instance, and Dice of its membranes."""
+
+    found: dict[float, InstanceScores]
+    one: InstanceScores
+    membranes: float
+
+
+def _scored(bundle: Bundle, case: Case, thresholds: Sequence[float], progress: Progress) -> _Scores:
+    from vlp3d_core.evaluate.instances import membrane_dice, score_instances
+    from vlp3d_core.model.affinity_model import load_affinities
+    from vlp3d_core.model.devices import choose_device
+    from vlp3d_core.predict.agglomerate import Fragments
+    from vlp3d_core.predict.instances import predict_affinities
+    from vlp3d_core.train.affinity_data import read_instances
+
+    network = load_affinities(bundle)
+    volume = read_instances(case, bundle.spacing, bundle.normalisation)
+    affinities = predict_affinities(network, choose_device(), volume.image, progress)
+    fragments, smallest = Fragments(affinities), bundle.card["instances"]["smallest_voxels"]
+    found = {t: score_instances(fragments.joined(t, smallest), volume.labels) for t in thresholds}
+    one = score_instances(np.ones_like(volume.labels), volume.labels)
+    return _Scores(found, one, membrane_dice(affinities, volume.labels))
+
+
+def _cases(manifest: Path, split: str) -> list[Case]:
+    """The volumes of a split that have instances; there is one at least."""
+    from vlp3d_core.train.manifest import read_manifest
+
+    cases = [case for case in read_manifest(manifest, {split}) if case.label is not None]
+    if not cases:
+        raise MedVLPError(f"The split {split!r} of {manifest} has no volumes with instances.", "Choose another split.")
+    return cases
+
+
+def _result(split: str, threshold: float, cases: Sequence[Case], scores: Sequence[_Scores]) -> dict[str, Any]:
+    by_volume = list(zip((case.subject for case in cases), scores, strict=True))
+    return {
+        "kind": "instances",
+        "split": split,
+        "threshold": threshold,
+        "volumes": {name: one.found[threshold].to_json() for name, one in by_volume},
+        "one_instance": {name: one.one.to_json() for name, one in by_volume},
+        "membrane_dice": {name: one.membranes for name, one in by_volume},
+    }
 
 
 def _print(result: dict[str, Any]) -> None:
-    table = ", ".join(f"{t}: {value:.2f}" for t, value in result["validation_voi"].items())
-    print(f"Threshold {result['threshold']}, by VOI on validation ({table}).")
+    print(f"Threshold {result['threshold']}, chosen on validation.")
     rows = []
     for name, scores in result["volumes"].items():
         rows.append([name, *_cells(scores), f"{result['membrane_dice'][name]:.3f}"])
@@ -111,4 +153,4 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _cells(scores: dict[str, Any]) -> list[str]:
-    return [f"{scores[c]:.3f}" if isinstance(scores[c], float) else str(scores[c]) for c in COLUMNS]
+    return [f"{scores[c]:.2f}" if isinstance(scores[c], float) else str(scores[c]) for c in COLUMNS]

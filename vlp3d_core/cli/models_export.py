@@ -22,6 +22,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 def _export(args: argparse.Namespace) -> int:
     from vlp3d_core.cli.options import check_folders
+    from vlp3d_core.model.bundle import AFFINITIES
+    from vlp3d_core.model.networks import CLOSED_SET
     from vlp3d_core.model.registry import find_bundle
 
     check_folders([args.output])
@@ -31,9 +33,14 @@ def _export(args: argparse.Namespace) -> int:
         from vlp3d_core.model.export_bundle import export_bundle
 
         export_bundle(bundle, args.output)
-    elif bundle.closed:
+    elif bundle.kind == CLOSED_SET:
         raise MedVLPError(
             f"{bundle.name} came from a MONAI bundle.", "Use that one, or export it with --format bundle."
+        )
+    elif bundle.kind == AFFINITIES:
+        raise MedVLPError(
+            f"{bundle.name} needs more than its network: instances are made of its affinities.",
+            "Export it with --format bundle.",
         )
     elif args.format == "monai":
         from vlp3d_core.model.export_monai import export_monai

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 from vlp3d_core.cli.output import print_table
 from vlp3d_core.errors import Cancelled
 from vlp3d_core.files import replacing
+from vlp3d_core.volume.segmentation import UM3, volume_text
 
 if TYPE_CHECKING:
     from vlp3d_core.model.devices import Device
     from vlp3d_core.model.estimate import Estimate
-    from vlp3d_core.volume.segmentation import Segmentation
+    from vlp3d_core.volume.segmentation import Segment, Segmentation
+
+SHOWN = 20
+"""Instances that are printed; the table has all of them."""
+INSTANCE_COLUMNS = ("value", "id", "name", "volume_um3", "r_mm", "a_mm", "s_mm", "score")
 
 
 def result_json(segmentation: Segmentation) -> dict[str, Any]:
@@ -46,7 +51,10 @@ def estimate_note(estimate: Estimate, device: Device) -> str:
 
 
 def print_segments(segmentation: Segmentation) -> None:
-    """One line per structure, found or not."""
+    """One line per structure, found or not; of instances the largest."""
+    if any(s.instance for s in segmentation.segments):
+        _print_instances(segmentation)
+        return
     print_table(
         ("STRUCTURE", "FOUND", "ML", "SCORE"),
         (
@@ -58,10 +66,30 @@ def print_segments(segmentation: Segmentation) -> None:
     )
 
 
+def _print_instances(segmentation: Segmentation) -> None:
+    shown = segmentation.segments[:SHOWN]
+    rows = ((s.name, volume_text(s.volume_ml), _place_um(s), f"{s.score:.2f}") for s in shown)
+    print_table(("INSTANCE", "VOLUME", "CENTRE (R, A, S µM)", "SCORE"), rows)
+    more = len(segmentation.segments) - len(shown)
+    if more:
+        print(f"and {more:,} smaller ones")
+
+
+def _place_um(segment: Segment) -> str:
+    return ", ".join(f"{1000 * mm:.2f}" for mm in segment.centre or ())
+
+
 def write_table(segmentation: Segmentation, path: Path) -> None:
-    """One CSV line per structure; the file appears complete or not at all."""
+    """One CSV line per structure or instance; the file appears complete or not at all."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
+        if any(s.instance for s in segmentation.segments):
+            table.writerow(INSTANCE_COLUMNS)
+            table.writerows(
+                (s.value, s.id, s.name, f"{UM3 * s.volume_ml:.4g}", *(s.centre or ("", "", "")), s.score)
+                for s in segmentation.segments
+            )
+            return
         table.writerow(("value", "concept", "structure", "found", "volume_ml", "score"))
         for s in segmentation.segments:
             table.writerow((s.value, s.concept, s.name, "yes" if s.found else "no", s.volume_ml, s.score))

@@ -60,10 +60,16 @@ def refuse_trained_on(model: Path, subjects: Iterable[str], split: str) -> None:
         )
 
 
-def check_card(model: str) -> None:
-    """Raise UsageError for a card that cannot be changed: that should be known before the hours of work."""
+def check_card(model: str | None) -> None:
+    """A card that cannot be updated should be known before the hours of work.
+
+    Raises:
+        UsageError: no model, or one whose folder cannot be written.
+    """
     from vlp3d_core.model.registry import find_bundle
 
+    if model is None:
+        raise UsageError("--update-card needs a model.", "Name it with --model.")
     folder = find_bundle(model).folder
     if not os.access(folder, os.W_OK):
         raise UsageError(f"The card in {folder} cannot be changed.", "Copy the model to a folder of your own.")

@@ -27,10 +27,15 @@ def add_scores(folder: str | Path, split: str, scores: Mapping[str, Any], comman
     Raises:
         MedVLPError: it is not a bundle, or its card cannot be written.
     """
-    from vlp3d_core.model.bundle import read_bundle, write_card  # imports torch
+    put_scores(folder, split, compact(scores, command))
+
+
+def put_scores(folder: str | Path, split: str, scores: Mapping[str, Any]) -> None:
+    """Put scores into the card as they are; raises what `add_scores` raises."""
+    from vlp3d_core.model.bundle import read_bundle, write_card
 
     card = read_bundle(folder).card
-    write_card(Path(folder), {**card, "scores": {**card["scores"], split: compact(scores, command)}})
+    write_card(Path(folder), {**card, "scores": {**card["scores"], split: dict(scores)}})
 
 
 def write_calibration(folder: str | Path, ece_before: float, after: Calibration, command: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,13 +16,12 @@ from jsonschema import Draft202012Validator
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
-from vlp3d_core.model.networks import CLOSED_SET
 from vlp3d_core.text.concepts import Concept, concepts
 from vlp3d_core.volume.normalise import Normalisation
 
 # Reading cards is light: torch and MONAI, which take seconds, are imported where weights are.
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from vlp3d_core.model.vision_language import VisionLanguageModel
 
@@ -29,6 +29,8 @@ CARD, WEIGHTS = "bundle.json", "weights.safetensors"
 CONCEPT_VECTORS = "concept_vectors"
 MAX_CARD_BYTES = 4_000_000
 REINSTALL = "Install the bundle again."
+QUERIES, AFFINITIES = "queries", "affinities"
+"""Kinds of a model beside `networks.CLOSED_SET`: text-queried, which a card means that names no kind; of instances."""
 OWN = "custom_"
 """How ids of structures begin that are no concept of `text/concepts.json`."""
 
@@ -63,9 +65,9 @@ class Bundle:
         return {row["id"]: known.get(row["id"]) or _own(row["id"], row["name"]) for row in self.card["concepts"]}
 
     @property
-    def closed(self) -> bool:
-        """Whether the network has classes instead of text queries."""
-        return self.card["architecture"].get("kind") == CLOSED_SET
+    def kind(self) -> str:
+        """How the network answers: `QUERIES`, `networks.CLOSED_SET` (classes) or `AFFINITIES` (instances)."""
+        return str(self.card["architecture"].get("kind", QUERIES))
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -171,12 +173,12 @@ def load_network(bundle: Bundle) -> tuple[VisionLanguageModel, Tensor]:
     from vlp3d_core.model.encoders import channels_last
     from vlp3d_core.model.vision_language import VisionLanguageModel
 
-    if bundle.closed:
-        raise MedVLPError(f"{bundle.name} has fixed classes and no text queries.", "Use a model of MedVLP for this.")
+    if bundle.kind != QUERIES:
+        raise MedVLPError(f"{bundle.name} has no text queries.", "Use a text-queried model of MedVLP for this.")
     content = verified_weights(bundle)
     settings = bundle.card["architecture"]
-    try:
-        tensors = {name: t.float() if t.is_floating_point() else t for name, t in load(content).items()}
+    with must_fit(bundle):
+        tensors = in_float32(load(content))
         vectors = tensors.pop(CONCEPT_VECTORS)
         network = VisionLanguageModel(
             settings["encoder"],
@@ -186,21 +188,33 @@ def load_network(bundle: Bundle) -> tuple[VisionLanguageModel, Tensor]:
             settings.get("text_rank"),
         )
         network.load_state_dict(tensors)
-    except MedVLPError:
-        raise
-    except Exception as error:  # torch, MONAI and safetensors raise many kinds; all of them mean the same here
-        cause = f"The weights of {bundle.name} do not fit the architecture in its card."
-        raise MedVLPError(cause, REINSTALL) from error
     if vectors.shape != (len(bundle.concepts), settings["text_dimension"]):
         raise MedVLPError(f"{bundle.name} does not have one text vector per structure.", REINSTALL)
     channels_last(network).eval().requires_grad_(False)
     return network, vectors
 
 
+def in_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as networks compute with them."""
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+@contextmanager
+def must_fit(bundle: Bundle) -> Iterator[None]:
+    """Whatever goes wrong in here, weights and card do not fit: torch, MONAI and safetensors raise many kinds."""
+    try:
+        yield
+    except MedVLPError:
+        raise
+    except Exception as error:
+        cause = f"The weights of {bundle.name} do not fit the architecture in its card."
+        raise MedVLPError(cause, REINSTALL) from error
+
+
 def write_bundle(
-    folder: str | Path, network: VisionLanguageModel, concept_vectors: Tensor, card: Mapping[str, Any]
+    folder: str | Path, network: nn.Module, concept_vectors: Tensor | None, card: Mapping[str, Any]
 ) -> Bundle:
-    """Write weights and card; `card` lacks only "format" and "weights".
+    """Write weights and card; `card` lacks only "format" and "weights". A model without queries has no vectors.
 
     Kernels are kept in half precision; vectors and the text side's matrices are small and stay float32.
 
@@ -214,7 +228,7 @@ def write_bundle(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MedVLPError(f"Cannot make the folder {folder}: {error.strerror}.", "Choose another folder.") from error
-    tensors = {CONCEPT_VECTORS: concept_vectors, **network.state_dict()}
+    tensors = {**({} if concept_vectors is None else {CONCEPT_VECTORS: concept_vectors}), **network.state_dict()}
     tensors = {
         name: (t.half() if t.is_floating_point() and t.ndim > 2 else t).detach().cpu().contiguous().clone()
         for name, t in tensors.items()

@@ -56,16 +56,20 @@ def _lines(bundle: Bundle) -> Iterator[str]:
 
 
 def _network(architecture: dict[str, Any]) -> str:
-    if "encoder" not in architecture:
+    if "network" in architecture:
         return f"{architecture['network']}, {architecture['classes']} classes, {architecture['activation']}"
     options = f"{architecture['encoder']} {architecture['encoder_options']}"
-    return f"{options}, {architecture['dimension']} embedding channels"
+    dimension = architecture.get("dimension")
+    return f"{options}, {dimension} embedding channels" if dimension else f"{options}, {architecture['kind']}"
 
 
 def _scores(split: str, scores: dict[str, Any]) -> Iterator[str]:
     known = concepts()
     yield f"## Scores: {split}"
     yield ""
+    if scores.get("kind") == "instances":
+        yield from _instance_scores(scores)
+        return
     yield f"{scores['subjects']} patients. Mean ± standard deviation over patients [95 % interval of the mean]."
     if scores.get("command"):
         yield f"Measured by `{scores['command']}`."
@@ -95,6 +99,20 @@ def _calibration(temperature: float, measured: dict[str, Any]) -> Iterator[str]:
 
 def _reliable(row: dict[str, Any]) -> tuple[str, str, str]:
     return f"{row['claimed']:.2f}", f"{row['right']:.2f}", f"{row['voxels']:,}"
+
+
+def _instance_scores(scores: dict[str, Any]) -> Iterator[str]:
+    yield f"Threshold of the agglomeration {scores['threshold']}, chosen on validation."
+    if scores.get("command"):
+        yield f"Measured by `{scores['command']}`."
+    yield ""
+    rows = []
+    for name, one in scores["volumes"].items():
+        voi = f"{one['voi']:.2f} ({one['voi_split']:.2f} + {one['voi_merge']:.2f})"
+        membranes = f"{scores['membrane_dice'][name]:.2f}"
+        rows.append((name, one["expected"], one["found"], voi, f"{one['arand']:.2f}", membranes))
+    header = ("volume", "instances", "found", "VOI (split + merge)", "adapted Rand error", "Dice of membranes")
+    yield from _table(header, rows)
 
 
 def _cell(statistic: dict[str, Any] | None) -> str:

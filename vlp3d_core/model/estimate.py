@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import torch
 
 from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.affinity_model import AffinityModel
 from vlp3d_core.model.closed_set import ClosedSetModel
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.encoders import parameters_in
 from vlp3d_core.model.vision_language import VisionLanguageModel
 
-Network = VisionLanguageModel | ClosedSetModel
+Network = VisionLanguageModel | ClosedSetModel | AffinityModel
 
 USUAL_VOXELS = {"cpu": 1_250_000, "cuda": 4_200_000, "mps": 4_200_000}
 """Largest tile by default. Larger ones share less of their work with their neighbours, but on a CPU this one keeps
@@ -25,6 +26,8 @@ HEADROOM = 0.8
 PROBE = 48
 GRID_BYTES = 20
 """Per voxel of the model grid on the host: raw, normalised and cut image (float32), labels, certainty, clean-up."""
+INSTANCE_BYTES = 60
+"""The same where instances are made: affinities, distances, fragments, the watershed's images; by their types."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def plan(
     padded = [-(-n // stride) * stride for n in shape]
     if tile is not None:
         padded = [min(n, tile // stride * stride) for n in padded]
-    fixed = GRID_BYTES * math.prod(shape) + input_bytes if device.kind == "cpu" else 4 * parameters_in(network)
+    grid_bytes = INSTANCE_BYTES if isinstance(network, AffinityModel) else GRID_BYTES
+    fixed = grid_bytes * math.prod(shape) + input_bytes if device.kind == "cpu" else 4 * parameters_in(network)
     each = bytes_per_voxel(network, device)
     usual = edges = _edges(padded, USUAL_VOXELS[device.kind], least, stride)
     while edges is not None:
@@ -97,7 +101,7 @@ def plan(
         if need <= HEADROOM * free:
             return Estimate(need, free, edges, edges != usual)
         edges = _edges(list(edges), math.prod(edges) - 1, least, stride)
-    side = max(0.0, (HEADROOM * free - input_bytes - each * least**3) / GRID_BYTES) ** (1 / 3)
+    side = max(0.0, (HEADROOM * free - input_bytes - each * least**3) / grid_bytes) ** (1 / 3)
     fits = f"crop it with a ROI (about {side:.0f} voxels a side fit)" if side >= least else "crop it"
     raise MedVLPError(
         f"The volume ({'×'.join(map(str, shape))} voxels for this model) needs {_size(need)} of memory and "

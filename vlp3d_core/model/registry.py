@@ -13,6 +13,8 @@ from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.model.bundle import CARD, Bundle, read_bundle
 
 DEFAULT = "ct-head-neck"
+IN_RUN = "bundle"
+"""Where the folder of a training run has its model."""
 
 
 def folders() -> list[Path]:
@@ -63,15 +65,16 @@ def _listed(folder: Path) -> Bundle:
 
 
 def find_bundle(name: str | Path | None = None) -> Bundle:
-    """A bundle by name or folder; None is the default model.
+    """A bundle by name, by its folder or by that of the run that made it; None is the default model.
 
     Raises:
         UsageError: no bundle has that name.
         MedVLPError: it is there but its card cannot be used.
     """
     # os.path.isfile answers False to names that no file can have, where Path.is_file raises.
-    if name is not None and os.path.isfile(Path(name) / CARD):
-        return read_bundle(name)
+    for folder in () if name is None else (Path(name), Path(name) / IN_RUN):
+        if os.path.isfile(folder / CARD):
+            return read_bundle(folder)
     wanted = str(name or DEFAULT)
     bundles = {bundle.name: bundle for bundle in list_bundles()}
     if wanted not in bundles:

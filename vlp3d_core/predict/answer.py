@@ -13,20 +13,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from vlp3d_core.model.bundle import Bundle
+from vlp3d_core.model.bundle import AFFINITIES, Bundle
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.estimate import Network, plan
 from vlp3d_core.predict.decide import Decider
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
+from vlp3d_core.predict.instances import Affinities
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess, sum_by_label
 from vlp3d_core.predict.tiles import smallest_tile
 from vlp3d_core.progress import Cancel, Progress, Tick, check, silent_tick, ticking
 from vlp3d_core.volume.foreground import Slices
-from vlp3d_core.volume.grid import Box, Grid
+from vlp3d_core.volume.grid import Box, Grid, nearest_axes
 from vlp3d_core.volume.volume import Volume
 
 ONLY_AIR = "The volume shows nothing but air or a single value: nothing is reported."
 OUT_OF_FIELD = "The volume does not seem to show what {title} was trained on ({anchors}): nothing is reported."
+OTHER_SPACING = (
+    "The voxels ({own}) are more than {times:g} times larger or smaller than those that the model was trained on "
+    "({trained}): expect a worse result."
+)
+FAR = 2.0
 NO_MODALITY = "The file does not say its modality; it was taken for {modality}."
 
 
@@ -35,18 +41,20 @@ class Ready:
     """A bundle on a device, ready to run.
 
     Attributes:
-        queries: (K, D + 1), one per concept of the bundle, float32 on the device.
+        queries: (K, D + 1), one per concept of the bundle, float32 on the device; None with a model of affinities.
     """
 
     bundle: Bundle
     network: Network
     device: Device
-    queries: Tensor
+    queries: Tensor | None
 
 
 @dataclass(frozen=True)
 class Encoded:
     """A volume after its one pass through the network. Two bytes per voxel of the model grid answer any query.
+
+    A structure has one label, or one for each of its instances.
 
     Voxel embeddings meet the queries of all structures while their tile is in memory and are dropped then; what is
     kept is the structure that won and its probability, so that `find` and `segment` cannot disagree.
@@ -54,8 +62,10 @@ class Encoded:
     Attributes:
         volume: what was encoded.
         grid: model grid of the labels, cut to what is not air.
-        labels: cleaned, 0 or 1 + index of a concept of the bundle; all 0 when the volume is out of the model's field.
-        certainty: uint8, 255 × the probability of the label, calibrated where the card has a temperature.
+        labels: cleaned, 0 or 1 + index in `meanings`; all 0 when the volume is out of the model's field.
+        certainty: uint8, 255 × the probability of the label, calibrated where the card has a temperature; of an
+            instance: that neighbours belong together.
+        meanings: the concept of each label: those of the bundle, or one of them for every instance, the largest first.
         peak: (K,) the highest probability of each concept anywhere, likewise.
         notes: what the user should know.
         report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
@@ -65,14 +75,19 @@ class Encoded:
     grid: Grid
     labels: Labels
     certainty: NDArray[np.uint8]
+    meanings: tuple[str, ...]
     peak: NDArray[np.float32]
     notes: tuple[str, ...]
     report: dict[str, Any]
 
     @cached_property
     def boxes(self) -> tuple[Slices | None, ...]:
-        """Where each concept's label lies on the grid, None where it is nowhere; looked up once for all queries."""
-        return tuple(ndimage.find_objects(self.labels, max_label=len(self.peak)))
+        """Where each label lies on the grid, None where it is nowhere; looked up once for all queries."""
+        return tuple(ndimage.find_objects(self.labels, max_label=len(self.meanings)))
+
+    def labels_of(self, concept: str) -> tuple[int, ...]:
+        """The label of a concept, or those of its instances."""
+        return tuple(value for value, meaning in enumerate(self.meanings, 1) if meaning == concept)
 
 
 def encode_volume(
@@ -87,34 +102,77 @@ def encode_volume(
     needed = plan(ready.network, ready.device, grid.shape, least, size, tile)  # with air: too large is said now
     report: dict[str, Any] = {"device": str(ready.device), "seconds": watch.seconds}
     notes = list(volume.source.notes)
+    notes += _other_spacing(bundle, volume)
     if not volume.modality:
         notes.append(NO_MODALITY.format(modality=bundle.card["modality"]))
     prepared = prepare(bundle, volume, grid, cancel)
     watch.lap("prepare")
     progress("preparing", 1.0)
     if prepared is None:
-        empty = Decider(ready.queries, (1, 1, 1), bundle.temperature)
-        return Encoded(volume, grid, empty.labels, empty.certainty, _peak(empty), (*notes, ONLY_AIR), report)
+        empty = _settled(ready, _collector(ready, (1, 1, 1)), grid, None)
+        return Encoded(
+            volume, grid, empty.labels, empty.certainty, empty.meanings, empty.peak, (*notes, ONLY_AIR), report
+        )
     needed = plan(ready.network, ready.device, prepared.image.shape, least, size, tile)
     report |= {"tile": list(needed.tile), "memory_bytes": needed.memory_bytes}
     if needed.reduced:
         notes.append(needed.note())
-    decider = Decider(ready.queries, prepared.image.shape, bundle.temperature)
+    collector = _collector(ready, prepared.image.shape)
     for piece, embeddings in embedded_tiles(ready.network, ready.device, prepared.image, needed.tile, progress, cancel):
         watch.lap("network")
-        decider.add(embeddings, piece.core)
+        collector.add(embeddings, piece.core)
         del embeddings
         watch.lap("decide")
     watch.lap("network")
-    clean(decider.labels, bundle, prepared.grid, ticking("cleaning", progress, cancel))
-    # A ROI may well leave the anchors out; whoever draws one knows what the volume shows.
-    if roi is None and not in_field(decider.labels, decider.certainty, bundle):
-        decider.labels[:] = 0
-        notes.append(_out_of_field(bundle))
+    made = _settled(ready, collector, prepared.grid, roi, ticking("cleaning", progress, cancel))
     watch.lap("clean")
     progress("cleaning", 1.0)
     check(cancel)
-    return Encoded(volume, prepared.grid, decider.labels, decider.certainty, _peak(decider), tuple(notes), report)
+    notes += made.notes
+    return Encoded(volume, prepared.grid, made.labels, made.certainty, made.meanings, made.peak, tuple(notes), report)
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """What all tiles together say; see `Encoded`."""
+
+    labels: Labels
+    certainty: NDArray[np.uint8]
+    meanings: tuple[str, ...]
+    peak: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+def _collector(ready: Ready, shape: tuple[int, ...]) -> Decider | Affinities:
+    """What takes the embeddings of the tiles."""
+    return Affinities(shape) if ready.queries is None else Decider(ready.queries, shape, ready.bundle.temperature)
+
+
+def _settled(
+    ready: Ready, collector: Decider | Affinities, grid: Grid, roi: Box | None, tick: Tick = silent_tick
+) -> _Settled:
+    bundle = ready.bundle
+    if isinstance(collector, Affinities):
+        labels, certainty = collector.instances(bundle.card["instances"], tick)
+        meanings = bundle.concepts * int(labels.max())
+        return _Settled(labels, certainty, meanings, np.array([certainty.max() / 255], np.float32))
+    notes: tuple[str, ...] = ()
+    clean(collector.labels, bundle, grid, tick)
+    # A ROI may well leave the anchors out; whoever draws one knows what the volume shows.
+    if roi is None and not in_field(collector.labels, collector.certainty, bundle):
+        collector.labels[:] = 0
+        notes = (_out_of_field(bundle),)
+    return _Settled(collector.labels, collector.certainty, bundle.concepts, _peak(collector), notes)
+
+
+def _other_spacing(bundle: Bundle, volume: Volume) -> list[str]:
+    """A note where instances, which one has to see in detail, are looked for in voxels of quite another size."""
+    own = np.array(volume.spacing)[list(nearest_axes(volume.affine))]
+    ratio = own / bundle.spacing
+    if bundle.kind != AFFINITIES or max(ratio.max(), 1 / ratio.min()) <= FAR:
+        return []
+    sizes = (" x ".join(f"{1e6 * mm:.3g}" for mm in spacing) + " nm" for spacing in (own, bundle.spacing))
+    return [OTHER_SPACING.format(own=next(sizes), trained=next(sizes), times=FAR)]
 
 
 def clean(labels: Labels, bundle: Bundle, grid: Grid, tick: Tick = silent_tick) -> None:

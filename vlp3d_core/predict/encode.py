@@ -12,20 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.model.affinity_model import AffinityModel
 from vlp3d_core.model.bundle import Bundle
-from vlp3d_core.model.closed_set import ClosedSetModel
 from vlp3d_core.model.devices import Device
-from vlp3d_core.model.vision_language import VisionLanguageModel
+from vlp3d_core.model.estimate import Network
 from vlp3d_core.predict.tiles import Tile, cut_tiles
 from vlp3d_core.progress import Cancel, Progress, check, never
 from vlp3d_core.volume.foreground import AIR, Slices, foreground_box
 from vlp3d_core.volume.grid import Box, Grid, model_grid
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.volume import Volume
-
-Embedder = VisionLanguageModel | AffinityModel | ClosedSetModel
-"""What turns an image into something for each of its voxels."""
 
 HALO = 16
 """Voxels around what is asked for (a tile's core, a ROI) that the network reads as context."""
@@ -88,7 +83,7 @@ def cut_grid(grid: Grid, box: Slices) -> Grid:
 
 
 def embedded_tiles(
-    network: Embedder,
+    network: Network,
     device: Device,
     image: NDArray[np.float32],
     size: tuple[int, int, int],
@@ -130,7 +125,7 @@ def stoppable(network: nn.Module, cancel: Cancel) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def embed(network: Embedder, device: Device, patch: NDArray[np.float32], cancel: Cancel = never) -> Tensor:
+def embed(network: Network, device: Device, patch: NDArray[np.float32], cancel: Cancel = never) -> Tensor:
     """(I, J, K), edges multiples of the network's stride → (D, I, J, K) in the device's number format."""
     x = torch.from_numpy(patch)[None, None].to(device.torch).contiguous(memory_format=torch.channels_last_3d)
     with stoppable(network, cancel), torch.autocast(device.kind, device.dtype, enabled=device.dtype != torch.float32):

@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 
 from vlp3d_core.errors import MedVLPError, UsageError
-from vlp3d_core.model.bundle import Bundle, load_network, verified_weights
+from vlp3d_core.model.affinity_model import load_affinities
+from vlp3d_core.model.bundle import AFFINITIES, Bundle, load_network, verified_weights
 from vlp3d_core.model.closed_set import load_closed_set, queries_of
 from vlp3d_core.model.devices import choose_device
 from vlp3d_core.model.estimate import Estimate, plan, probe
+from vlp3d_core.model.networks import CLOSED_SET
 from vlp3d_core.model.registry import find_bundle
 from vlp3d_core.predict.answer import Encoded, Ready, encode_volume
 from vlp3d_core.predict.asked import asked_structures
@@ -23,7 +25,7 @@ from vlp3d_core.predict.segment import segmentation_of
 from vlp3d_core.predict.tiles import cut_tiles, smallest_tile
 from vlp3d_core.progress import Cancel, Progress, check, never, silent, ticking
 from vlp3d_core.volume.grid import Box
-from vlp3d_core.volume.modality import cannot_be_ct
+from vlp3d_core.volume.modality import EM_SPACING_MM, cannot_be_ct
 from vlp3d_core.volume.segmentation import Segmentation
 from vlp3d_core.volume.volume import Volume
 
@@ -76,6 +78,7 @@ class LoadedModel:
         structures: Iterable[str] | str | None = None,
         roi: Box | None = None,
         tile: int | None = None,
+        most: int | None = None,
         progress: Progress = silent,
         cancel: Cancel = never,
     ) -> Segmentation:
@@ -90,10 +93,11 @@ class LoadedModel:
             roi: only inside this box, RAS mm (r0, r1, a0, a1, s0, s1); the network sees what lies around it. An
                 encoded volume is one pass already and can have none.
             tile: largest tile edge in voxels; None lets memory decide.
+            most: with a model of instances, how many of them are kept, the largest first; None is all.
             progress: told the stages "preparing", "encoding", "cleaning" and "resampling".
 
         Raises:
-            MedVLPError: wrong modality, or not enough memory.
+            MedVLPError: wrong modality, not enough memory, or more instances than a label map can hold.
             UsageError: unknown structure, a ROI outside the volume or in an encoded one, or a tile that is too small.
             Cancelled: `cancel` said so.
         """
@@ -106,7 +110,7 @@ class LoadedModel:
             self.check_modality(volume)
             encoded = encode_volume(self.ready, volume, roi, tile, progress, cancel)
         progress("resampling", 0.0)
-        result = segmentation_of(self.bundle, encoded, wanted, roi, ticking("resampling", progress, cancel))
+        result = segmentation_of(self.bundle, encoded, wanted, roi, most, ticking("resampling", progress, cancel))
         progress("resampling", 1.0)
         check(cancel)
         return result
@@ -142,6 +146,13 @@ class LoadedModel:
                 f"The volume is {volume.modality} and the model {self.bundle.name} was trained on {wanted}.",
                 f"Choose a model for {volume.modality}; if the file is wrong about itself, {_correct(wanted)}.",
             )
+        if wanted == "EM" and max(volume.spacing) >= EM_SPACING_MM:
+            sizes = (" x ".join(f"{mm:.3g}" for mm in spacing) for spacing in (volume.spacing, self.bundle.spacing))
+            raise MedVLPError(
+                f"The volume's voxels ({next(sizes)} mm) are no electron microscope's; {self.bundle.name} sees "
+                f"{next(sizes)} mm.",
+                "Choose a model of its modality; if the header says nanometres or micrometres, correct its spacing.",
+            )
         if not volume.modality and wanted == "CT" and cannot_be_ct(volume.array):
             raise MedVLPError(
                 f"The volume does not hold Hounsfield units (nothing is negative) and {self.bundle.name} is for CT.",
@@ -168,7 +179,9 @@ def load_model(name: str | Path | None = None, device: str = "auto") -> LoadedMo
     """
     bundle = find_bundle(name)
     chosen = choose_device(device)
-    if bundle.closed:
+    if bundle.kind == AFFINITIES:
+        return LoadedModel(Ready(bundle, load_affinities(bundle).to(chosen.torch), chosen, None))
+    if bundle.kind == CLOSED_SET:
         classes = load_closed_set(verified_weights(bundle), bundle.card["architecture"], bundle.name)
         return LoadedModel(Ready(bundle, classes.to(chosen.torch), chosen, queries_of(classes).to(chosen.torch)))
     network, vectors = load_network(bundle)

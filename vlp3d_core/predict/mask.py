@@ -8,7 +8,7 @@ from vlp3d_core.predict.find import Regions
 from vlp3d_core.predict.postprocess import count_labels
 from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.resample_labels import resample_labels
-from vlp3d_core.volume.segmentation import Segment, Segmentation
+from vlp3d_core.volume.segmentation import Segment, Segmentation, rounded_ml
 
 
 def regions_as_segmentation(regions: Regions, model: str) -> Segmentation:
@@ -29,7 +29,7 @@ def regions_as_segmentation(regions: Regions, model: str) -> Segmentation:
     segments = []
     for rank, region in enumerate(regions, 1):
         c = region.concept
-        ml = round(float(counts[rank] * grid.voxel_ml), 3)
+        ml = rounded_ml(counts[rank] * grid.voxel_ml)
         name = f"{c.name} ({rank})"
         segments.append(
             Segment(rank, c.id, name, c.color, c.category, c.type, c.modifier, region.score, ml, bool(counts[rank]))

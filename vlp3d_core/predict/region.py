@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vlp3d_core.model.bundle import Bundle
+from vlp3d_core.model.bundle import AFFINITIES, Bundle
 from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.predict.encode import cut_grid
 from vlp3d_core.text.concepts import Concept
 from vlp3d_core.volume.foreground import Slices
 from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.resample_labels import resample_labels
+from vlp3d_core.volume.segmentation import rounded_ml
 
 MIN_VOXELS = 8
 """Smaller pieces of a structure are not regions, unless the structure has no larger one."""
@@ -90,8 +91,14 @@ class Region:
 
 
 def regions_of(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Region]:
-    """The connected pieces of a structure, largest first."""
-    value = bundle.concepts.index(concept.id) + 1
+    """The connected pieces of a structure, largest first, or its instances."""
+    values = encoded.labels_of(concept.id)
+    if bundle.kind == AFFINITIES:
+        # Connected as they are made.
+        named = [(value, replace(concept, name=f"{concept.name} {value}")) for value in values[:MAX_PIECES]]
+        boxed = [(one, value, encoded.boxes[value - 1]) for value, one in named]
+        return [_region(encoded, one, box, encoded.labels[box] == value) for one, value, box in boxed if box]
+    (value,) = values
     box = encoded.boxes[value - 1]
     if box is None:
         return []
@@ -115,7 +122,7 @@ def _region(encoded: Encoded, concept: Concept, box: Slices, core: NDArray[np.bo
     index = np.array(ndimage.center_of_mass(core)) + [s.start for s in box]
     r, a, s = grid.affine[:3, :3] @ index + grid.affine[:3, 3]
     score = round(float(encoded.certainty[box][core].mean()) / 255.0, 4)
-    volume_ml = round(int(core.sum()) * grid.voxel_ml, 3)
+    volume_ml = rounded_ml(int(core.sum()) * grid.voxel_ml)
     return Region(concept, score, (float(r), float(a), float(s)), volume_ml, box, core, encoded)
 
 

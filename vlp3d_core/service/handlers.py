@@ -17,6 +17,7 @@ from vlp3d_core.service.arrays import discard, write_array
 from vlp3d_core.service.forecast import Forecast, Rates
 from vlp3d_core.service.protocol import Request
 from vlp3d_core.service.shelf import Kept, Models, Shelf
+from vlp3d_core.volume.segmentation import FEW
 
 if TYPE_CHECKING:
     from vlp3d_core.predict.answer import Encoded
@@ -136,9 +137,9 @@ class _Run:
         wanted = model.structures(request.structures)  # an unknown name is said before the long work
         progress: Progress = self.forecast
         if request.roi is None:
-            made = model.segment(self._encoded(), wanted, progress=progress, cancel=self.cancel)
+            made = model.segment(self._encoded(), wanted, most=FEW, progress=progress, cancel=self.cancel)
         else:
-            made = model.segment(self.kept.volume(), wanted, request.roi, request.tile, progress, self.cancel)
+            made = model.segment(self.kept.volume(), wanted, request.roi, request.tile, FEW, progress, self.cancel)
         rows = [dataclasses.asdict(row) for row in made.segments]
         labels = self.handlers.write(made.labels)
         return {

@@ -73,6 +73,8 @@ def _segment(row: Mapping[str, Any]) -> Segment:
         score=float(row["score"]),
         volume_ml=float(row["volume_ml"]),
         found=bool(row["found"]),
+        instance=int(row["instance"]),
+        centre=_place(row["centre"]) if row["centre"] else None,
     )
 
 
@@ -83,14 +85,13 @@ def _found(result: Mapping[str, Any], folder: Path) -> Found:
 
 
 def _region(row: Mapping[str, Any], folder: Path) -> FoundRegion:
-    r, a, s = numbers_of(row, "centre", 3)
     return FoundRegion(
         rank=int(row["rank"]),
         concept=str(row["concept"]),
         name=str(row["name"]),
         color=_color(row["color"]),
         score=float(row["score"]),
-        centre=(r, a, s),
+        centre=_place(numbers_of(row, "centre", 3)),
         volume_ml=float(row["volume_ml"]),
         mask=take_array(folder, row["mask"]),
         affine=np.array(numbers_of(row, "affine", 16)).reshape(4, 4),
@@ -100,6 +101,11 @@ def _region(row: Mapping[str, Any], folder: Path) -> FoundRegion:
 def _color(values: Any) -> tuple[int, int, int]:
     red, green, blue = values
     return int(red), int(green), int(blue)
+
+
+def _place(values: Any) -> tuple[float, float, float]:
+    r, a, s = values
+    return float(r), float(a), float(s)
 
 
 def _code(values: Any) -> Code:

@@ -1,4 +1,4 @@
-"""Learning nearest-neighbour affinities from instances, as GTGM's evaluation on EM does (arXiv 2306.04811)."""
+"""Learning affinities from instances, as GTGM's evaluation on EM does (arXiv 2306.04811)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AffinityLearning(pl.LightningModule):
     def __init__(self, config: AffinityConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = AffinityModel(config.encoder, config.encoder_options)
+        self.model = AffinityModel(config.encoder, config.encoder_options, len(config.distances))
         channels_last(self.model)
         self.model.encoder.recompute = config.activation_checkpointing
         if any(n % self.model.stride for n in config.patch):
@@ -41,7 +41,8 @@ class AffinityLearning(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        cut, expected = (self._logits(batch) < 0) & batch["known"], ~batch["together"] & batch["known"]
+        together, known = batch["together"][:, :3], batch["known"][:, :3]
+        cut, expected = (self._logits(batch)[:, :3] < 0) & known, ~together & known
         self._counts.append(torch.stack([(cut & expected).sum(), cut.sum() + expected.sum()]))
 
     def validation_score(self) -> float | None:

@@ -91,6 +91,7 @@ class InstancePatches(Dataset[dict[str, Any]]):
     Args:
         patch: size in voxels, along R, A, S.
         spacing: decides which axes may change places.
+        distances: see `affinities_of`.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class InstancePatches(Dataset[dict[str, Any]]):
         spacing: Sequence[float],
         length: int,
         seed: int,
+        distances: Sequence[int] = (1,),
     ) -> None:
         self.volumes, self.patch, self.length, self.seed = list(volumes), tuple(patch), length, seed
+        self.distances = tuple(distances)
         sizes = np.array([v.image.size for v in volumes], float)
         self.chances = sizes / sizes.sum()
         alike = list(zip(spacing, patch, strict=True))
@@ -122,15 +125,17 @@ class InstancePatches(Dataset[dict[str, Any]]):
         labels = cut(volume.labels, centre, self.patch, 0).transpose(turn)[flips]
         image = image * rng.uniform(0.8, 1.2) + rng.uniform(-0.15, 0.15)
         image += rng.normal(0, rng.uniform(0, 0.08), image.shape)
-        return _item(volume.case, np.clip(image, -1, 1), labels)
+        return _item(volume.case, np.clip(image, -1, 1), labels, self.distances)
 
 
 class InstancePieces(Dataset[dict[str, Any]]):
     """Volumes cut into pieces of one size side by side, for validation; what is left over at the far ends is not seen,
     unless a volume is smaller than a piece."""
 
-    def __init__(self, volumes: Sequence[InstanceVolume], patch: Sequence[int]) -> None:
-        self.patch = tuple(patch)
+    def __init__(
+        self, volumes: Sequence[InstanceVolume], patch: Sequence[int], distances: Sequence[int] = (1,)
+    ) -> None:
+        self.patch, self.distances = tuple(patch), tuple(distances)
         self.places = [
             (volume, np.array(corner) + np.array(patch) // 2)
             for volume in volumes
@@ -145,11 +150,13 @@ class InstancePieces(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         volume, centre = self.places[index]
         image = cut(volume.image, centre, self.patch, -1.0).astype(np.float32)
-        return _item(volume.case, image, cut(volume.labels, centre, self.patch, 0))
+        return _item(volume.case, image, cut(volume.labels, centre, self.patch, 0), self.distances)
 
 
-def _item(case: Case, image: NDArray[Any], labels: NDArray[np.unsignedinteger[Any]]) -> dict[str, Any]:
-    together, known = affinities_of(labels)
+def _item(
+    case: Case, image: NDArray[Any], labels: NDArray[np.unsignedinteger[Any]], distances: Sequence[int]
+) -> dict[str, Any]:
+    together, known = affinities_of(labels, distances)
     return {
         "image": torch.from_numpy(np.ascontiguousarray(image, np.float32))[None],
         "together": torch.from_numpy(together),

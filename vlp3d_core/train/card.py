@@ -1,4 +1,4 @@
-"""The card of a freshly trained bundle: everything but the scores, which `vlp3d evaluate` measures."""
+"""The cards of freshly trained bundles: everything but the scores, which `vlp3d evaluate` measures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from vlp3d_core.errors import UsageError
+from vlp3d_core.model.bundle import AFFINITIES
 from vlp3d_core.text.encoder import TextEncoder
+from vlp3d_core.train.affinity_config import AffinityConfig
 from vlp3d_core.train.config import FinetuneConfig
+
+UNSETTLED = 0.75
+"""The threshold of an agglomeration until one was chosen on validation."""
 
 
 def bundle_card(config: FinetuneConfig, encoder: TextEncoder, command: str) -> dict[str, Any]:
@@ -24,12 +29,7 @@ def bundle_card(config: FinetuneConfig, encoder: TextEncoder, command: str) -> d
     """
     default = config.postprocess.get("default", {})
     card = {
-        "name": config.name,
-        "version": "1",
-        "title": config.title or config.name,
-        "description": config.description,
-        "licence": config.licence,
-        "modality": config.modality,
+        **_common(config, command),
         "field": {"anchors": list(config.anchors), "anchor_score": config.anchor_score},
         "architecture": {
             "encoder": config.encoder,
@@ -38,17 +38,48 @@ def bundle_card(config: FinetuneConfig, encoder: TextEncoder, command: str) -> d
             "text_dimension": encoder.dimension,
             "text_rank": config.text_rank,
         },
-        "spacing": list(config.spacing),
-        "normalisation": config.normalisation,
         "concepts": [{"id": c, **default, **config.postprocess.get(c, {})} for c in config.concepts],
-        "data": config.data,
-        "limits": config.limits,
-        "recipe": {"command": command, "seed": config.seed, "settings": config.to_json()},
-        "scores": {},
         "text_encoder": {"name": "text-tower", "sha256": encoder.sha256},
     }
     _check(card)
     return card
+
+
+def affinity_card(config: AffinityConfig, command: str) -> dict[str, Any]:
+    """The card of a model of affinities; arguments, and what is raised, are those of `bundle_card`."""
+    card = {
+        **_common(config, command),
+        "field": {"anchors": []},
+        "architecture": {
+            "kind": AFFINITIES,
+            "encoder": config.encoder,
+            "encoder_options": config.encoder_options,
+            "distances": list(config.distances),
+        },
+        "instances": {"threshold": UNSETTLED, "smallest_voxels": config.smallest_voxels},
+        "concepts": [{"id": config.concept}],
+        "text_encoder": {"name": "none", "sha256": ""},
+    }
+    _check(card)
+    return card
+
+
+def _common(config: FinetuneConfig | AffinityConfig, command: str) -> dict[str, Any]:
+    """What every card says."""
+    return {
+        "name": config.name,
+        "version": "1",
+        "title": config.title or config.name,
+        "description": config.description,
+        "licence": config.licence,
+        "modality": config.modality,
+        "spacing": list(config.spacing),
+        "normalisation": config.normalisation,
+        "data": config.data,
+        "limits": config.limits,
+        "recipe": {"command": command, "seed": config.seed, "settings": config.to_json()},
+        "scores": {},
+    }
 
 
 def _check(card: dict[str, Any]) -> None:

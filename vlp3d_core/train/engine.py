@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from vlp3d_core.model.bundle import Bundle, read_bundle, write_bundle
+from vlp3d_core.model.registry import IN_RUN
 from vlp3d_core.model.trained_on import note_subjects
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.text.encoder import TextEncoder
@@ -46,9 +47,7 @@ class Segmentation(Task[FinetuneConfig, Bundle]):
         self.run, config = run, run.config
         self.train, self.validation = cases_for(config, run.manifest)
         encoder = TextEncoder.load(text_encoder)
-        start = f" --init {run.init.name}" if run.init is not None else ""
-        command = f"vlp3d finetune {config.name} --manifest {run.manifest.name} --out {run.out.name}{start}"
-        self.bundle_card = bundle_card(config, encoder, command)
+        self.bundle_card = bundle_card(config, encoder, self.command)
         self.texts = query_texts(config.concepts, encoder)
         self.module = TextQueriedSegmentation(config, self.texts)
         # Of the structures to be trained: about the mean of all concepts two that are named alike (anterior and
@@ -69,12 +68,12 @@ class Segmentation(Task[FinetuneConfig, Bundle]):
         return Loaders(config, patches, WholeVolumes(made_once(validation, self.module.synthesis, config.seed)))
 
     def save(self, score: float) -> None:
-        folder = self.run.out / "bundle"
+        folder = self.run.out / IN_RUN
         write_bundle(folder, self.module.model, self.texts.prototypes, self.bundle_card)
         note_subjects(folder, (case.subject for case in self.train), (self.run.out,))
 
     def saved(self) -> Bundle:
-        return read_bundle(self.run.out / "bundle")
+        return read_bundle(self.run.out / IN_RUN)
 
     @classmethod
     def tell(cls, run: Run[FinetuneConfig], result: Bundle) -> Told:

@@ -139,6 +139,14 @@ class Task(ABC, Generic[Settings, Result]):
         fit(run.config, self.module, self.loaders(), run.out, run.resume, run.progress, run.cancel, extras)
         return best.best
 
+    @property
+    def command(self) -> str:
+        """What a reader of a bundle's card types to train the model again."""
+        run = self.run
+        start = f" --init {run.init.name}" if run.init is not None else ""
+        name = run.config.to_json()["name"]
+        return f"vlp3d finetune {name} --manifest {run.manifest.name} --out {run.out.name}{start}"
+
     def card(self, architecture: Mapping[str, Any], data: Mapping[str, Any], score: float) -> dict[str, Any]:
         """What every card says that is no bundle's.
 

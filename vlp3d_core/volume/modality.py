@@ -9,7 +9,8 @@ from vlp3d_core.errors import UsageError
 from vlp3d_core.volume.volume import MODALITIES
 
 _SAMPLE = 500_000
-_EM_SPACING_MM = 1e-3
+EM_SPACING_MM = 1e-3
+"""Voxels of an electron microscope are smaller than that."""
 _ALIASES = {"MRI": "MR", "PET": "PT", "CBCT": "CT"}
 
 
@@ -33,7 +34,7 @@ def guess_modality(array: NDArray[np.float32], spacing: tuple[float, float, floa
     * CT: `looks_like_ct`.
     * MR and PT have no scale of their own and are never guessed.
     """
-    if max(spacing) < _EM_SPACING_MM:
+    if max(spacing) < EM_SPACING_MM:
         return "EM"
     return "CT" if looks_like_ct(array) else ""
 

@@ -13,10 +13,13 @@ from vlp3d_core.volume.segmentation import Segmentation
 from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_dicom_seg import check_dicom_source, write_dicom_seg
 from vlp3d_core.volume.write_nifti import sidecar_path, write_nifti
-from vlp3d_core.volume.write_seg_nrrd import check_perpendicular, write_seg_nrrd
+from vlp3d_core.volume.write_seg_nrrd import check_perpendicular, write_nrrd, write_seg_nrrd
 
+SEGMENTS = (".seg.nrrd", ".dcm")
+"""Formats in which each segment has a name and a colour; the others are label maps with a list beside them."""
 WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
     ".seg.nrrd": write_seg_nrrd,
+    ".nrrd": write_nrrd,
     ".nii.gz": write_nifti,
     ".nii": write_nifti,
     ".dcm": write_dicom_seg,
@@ -24,7 +27,8 @@ WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
 
 
 def write_segmentation(segmentation: Segmentation, path: str | Path) -> None:
-    """Write a segmentation as `.seg.nrrd` (3D Slicer), `.nii.gz` or `.nii` (with `.json` beside it) or `.dcm` (SEG).
+    """Write a segmentation as `.seg.nrrd` (3D Slicer), `.nii.gz`, `.nii` or `.nrrd` (label maps, `.json` beside
+    them) or `.dcm` (SEG).
 
     The file appears complete or not at all; an older one of that name is replaced.
 
@@ -50,17 +54,17 @@ def check_writable(path: str | Path, volume: Volume | None = None) -> None:
     path = Path(path)
     ending = _ending(path)
     check_place(path)
-    if ending.startswith(".nii"):
+    if ending not in SEGMENTS:
         check_place(sidecar_path(path))
     if volume is not None and ending == ".dcm":
         check_dicom_source(volume.source, volume.shape[2])
-    if volume is not None and ending == ".seg.nrrd":
+    if volume is not None and ending in (".seg.nrrd", ".nrrd"):
         check_perpendicular(volume.affine)
 
 
 def companions(path: Path) -> tuple[Path, ...]:
     """The files that `write_segmentation` writes beside `path`."""
-    return (sidecar_path(path),) if _ending(path).startswith(".nii") else ()
+    return (sidecar_path(path),) if _ending(path) not in SEGMENTS else ()
 
 
 def _ending(path: Path) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.files import replacing
-from vlp3d_core.volume.segmentation import Segmentation
+from vlp3d_core.volume.segmentation import UM3, Segment, Segmentation
 from vlp3d_core.volume.volume import Volume
 
 SCANNER = 1
@@ -66,9 +66,9 @@ def _placed(image: Any, affine: NDArray[np.float64]) -> Any:
 
 
 def sidecar_path(path: Path) -> Path:
-    """`OUT.json` for `OUT.nii.gz` and `OUT.nii`."""
+    """`OUT.json` for `OUT.nii.gz`, `OUT.nii` and `OUT.nrrd`."""
     name = path.name
-    for ending in (".gz", ".nii"):
+    for ending in (".gz", ".nii", ".nrrd"):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return path.with_name(name + ".json")
@@ -84,8 +84,9 @@ def sidecar(segmentation: Segmentation) -> dict[str, Any]:
                 "concept": segment.concept,
                 "name": segment.name,
                 "score": round(float(segment.score), 6),
-                "volume_ml": round(float(segment.volume_ml), 6),
+                "volume_ml": round(float(segment.volume_ml), 6) or float(segment.volume_ml),
                 "found": bool(segment.found),
+                **_instance(segment),
             }
             for segment in segmentation.segments
         ],
@@ -95,3 +96,14 @@ def sidecar(segmentation: Segmentation) -> dict[str, Any]:
     if segmentation.report:
         content["report"] = segmentation.report
     return content
+
+
+def _instance(segment: Segment) -> dict[str, Any]:
+    """What only instances have; cells are too small for millilitres."""
+    if not segment.instance:
+        return {}
+    return {
+        "instance": segment.instance,
+        "volume_um3": float(f"{UM3 * segment.volume_ml:.4g}"),
+        "centre_ras_mm": None if segment.centre is None else list(segment.centre),
+    }

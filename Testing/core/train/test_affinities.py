@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,15 @@ import torch
 from safetensors.torch import load_file
 
 from Testing.core.toy_findings import write_run
+from vlp3d_core.cli.instances import middle_of_the_best, settle
 from vlp3d_core.cli.main import main
 from vlp3d_core.errors import MedVLPError, UsageError
-from vlp3d_core.model.affinity_model import load_affinity_model
-from vlp3d_core.model.devices import Device
-from vlp3d_core.predict.affinities import predict_affinities
+from vlp3d_core.evaluate.instances import score_instances
+from vlp3d_core.model.bundle import read_bundle
+from vlp3d_core.model.card_page import card_page
+from vlp3d_core.model.registry import find_bundle
+from vlp3d_core.predict import load_model
+from vlp3d_core.progress import silent
 from vlp3d_core.train.affinity_config import AffinityConfig
 from vlp3d_core.train.affinity_data import InstancePatches, InstancePieces, InstanceVolume, first_part, instance_cases
 from vlp3d_core.train.callbacks import Stopped
@@ -82,12 +87,13 @@ def trained(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_walls_are_found(trained: Path, manifest: Path) -> None:
-    saved = load_affinity_model(trained)
-    assert saved.card["validation_membranes"] > 0.8
+def test_a_run_ends_with_a_bundle(trained: Path, manifest: Path) -> None:
+    bundle = find_bundle(trained)
+    assert bundle.folder == trained / "bundle" and bundle.kind == "affinities" and bundle.concepts == ("neurite",)
     (case,) = read_manifest(manifest, ("test",))
-    affinities, grid = predict_affinities(saved, read_volume(case.image, modality="EM"), Device("cpu", torch.float32))
-    assert affinities.shape == (3, *grid.shape) and 0 <= affinities.min() < 0.1 and 0.9 < affinities.max() <= 1
+    found = load_model(trained, "cpu").segment(read_volume(case.image, modality="EM"))
+    truth, _ = read_labels(case.label or Path())
+    assert score_instances(found.labels, truth).arand < 0.5
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, manifest: Path, tmp_path: Path) -> None:
@@ -95,8 +101,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, manifest: Pa
     with pytest.raises(Stopped):
         learn_affinities(TINY, manifest, tmp_path, progress=lambda *s: done.append(s[1]), cancel=lambda: 0.5 in done)
     learn_affinities(TINY, manifest, tmp_path, resume=True)
-    one, other = (load_file(folder / "affinities.safetensors") for folder in (tmp_path, trained))
-    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+    one, other = (load_file(folder / "bundle" / "weights.safetensors") for folder in (tmp_path, trained))
+    assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-3) for name in one)
 
 
 def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,43 +112,77 @@ def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.Capture
     start = write_run(tmp_path / "pretrained")
     command = ["finetune", str(recipe), "--manifest", str(manifest), "--out", run, "--init", str(start)]
     assert main([*command, "--label-fraction", "0.5", "--seed", "2"]) == 0
-    assert "a model of affinities" in capsys.readouterr().out
-    before, after = load_file(start / "pretrained.safetensors"), load_file(Path(run) / "affinities.safetensors")
+    said, bundle = capsys.readouterr().out, read_bundle(Path(run) / "bundle")
+    assert "the model affinities, instances of neurite" in said and "Try it: vlp3d segment VOLUME" in said
+    before, after = load_file(start / "pretrained.safetensors"), load_file(bundle.weights)
     name = "encoder.stages.0.conv1.conv.weight"
-    assert torch.allclose(before[name], after[name], atol=1e-6)
-    assert load_affinity_model(run).card["recipe"]["label_fraction"] == 0.5
+    assert torch.allclose(before[name], after[name].float(), atol=1e-3), "half precision"
+    assert bundle.card["recipe"]["settings"]["label_fraction"] == 0.5
+    chosen = bundle.card["scores"]["validation"]
+    assert bundle.card["instances"]["threshold"] == chosen["threshold"]
+    by_threshold = {float(level): voi for level, voi in chosen["voi_by_threshold"].items()}
+    assert chosen["threshold"] == middle_of_the_best(by_threshold)
+
+
+def test_the_chosen_threshold_has_good_neighbours() -> None:
+    assert middle_of_the_best({0.9: 3.0, 0.8: 0.9, 0.7: 1.1, 0.6: 1.0, 0.5: 1.2, 0.4: 2.0}) == 0.7
 
 
 def test_scores_of_a_model(trained: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settle(find_bundle(trained), manifest, silent)
     evaluate = ["evaluate", "instances", "--model", str(trained), "--manifest", str(manifest)]
     assert main([*evaluate, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     scores, one = found["volumes"]["test"], found["one_instance"]["test"]
     assert scores["voi"] < 0.5 * one["voi"] and scores["arand"] < one["arand"]
-    assert found["membrane_dice"]["test"] > 0.7 and str(found["threshold"]) in found["validation_voi"]
-    assert main(evaluate) == 0
+    assert found["membrane_dice"]["test"] > 0.7
+    assert main([*evaluate, "--update-card"]) == 0
     assert "as one instance" in capsys.readouterr().out
+    assert find_bundle(trained).card["scores"]["test"]["volumes"]["test"]["voi"] == scores["voi"]
+    page = card_page(find_bundle(trained))
+    assert "## Scores: test" in page and "Dice of membranes" in page
     other = tmp_path / "m.jsonl"
     cases = read_manifest(manifest)
     write_manifest([cases[1], Case(cases[0].image, "train", "test", cases[0].label, modality="EM")], other)
     assert main([*evaluate[:-1], str(other)]) == 1
     assert "was trained on 1 of the subjects to evaluate: train." in capsys.readouterr().err
     write_manifest(cases[2:], other)
-    assert main([*evaluate[:-1], str(other)]) == 1
-    assert "0 for validation" in capsys.readouterr().err
+    assert main([*evaluate[:-1], str(other), "--split", "validation"]) == 1
+    assert "'validation'" in capsys.readouterr().err
+    assert main(["evaluate", "instances", "--model", "ct-head-neck", "--manifest", str(manifest)]) == 2
+    assert "ct-head-neck makes no instances" in capsys.readouterr().err
 
 
 def test_the_loss_by_hand() -> None:
-    together = torch.tensor([True, True, True, False, False])
-    known = torch.tensor([True, True, True, True, False])
-    logits = torch.tensor([0.0, 0.0, 0.0, 0.0, 9.0], requires_grad=True)
+    together = torch.tensor([[[True, True, True, False, False]]])
+    known = torch.tensor([[[True, True, True, True, False]]])
+    logits = torch.tensor([[[0.0, 0.0, 0.0, 0.0, 9.0]]], requires_grad=True)
     loss = balanced_affinity_loss(logits, together, known)
     dice = (2 * 0.5 + 1) / (4 * 0.5 + 1 + 1)
     assert loss.item() == pytest.approx(np.log(2) + 1 - dice)
     loss.backward()
-    assert logits.grad is not None and logits.grad[4] == 0 and logits.grad[3] > 0
-    right = torch.tensor([9.0, 9.0, 9.0, -9.0, 0.0])
+    assert logits.grad is not None and logits.grad[0, 0, 4] == 0 and logits.grad[0, 0, 3] > 0
+    right = torch.tensor([[[9.0, 9.0, 9.0, -9.0, 0.0]]])
     assert balanced_affinity_loss(right, together, known).item() < 0.01
+
+
+def test_distances_weigh_the_same_and_the_first_ones_decide(manifest: Path, tmp_path: Path) -> None:
+    logits = torch.randn(2, 6, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    together, known = logits > 0.5, torch.ones(2, 6, 4, 4, 4, dtype=torch.bool)
+    parts = [
+        balanced_affinity_loss(*(one[:, at] for one in (logits, together, known))) for at in (slice(3), slice(3, 6))
+    ]
+    assert balanced_affinity_loss(logits, together, known) == pytest.approx(float(sum(parts)) / 2)
+    bundle = learn_affinities(replace(TINY, distances=(1, 5), steps=60), manifest, tmp_path)
+    assert bundle.card["architecture"]["distances"] == [1, 5]
+    volume = read_volume(read_manifest(manifest, ("validation",))[0].image, modality="EM")
+    assert load_model(bundle.folder).segment(volume).labels.max() > 3
+
+
+@pytest.mark.parametrize("distances", [(), (2,), (1, 0), (1, 16)])
+def test_distances_without_sense(distances: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="distances"):
+        replace(TINY, distances=distances)
 
 
 def test_affinities_of_instances() -> None:

@@ -22,8 +22,6 @@ IN_RUN = (
     "pretrained.safetensors",
     "classifier.json",
     "classifier.safetensors",
-    "affinities.json",
-    "affinities.safetensors",
     "subjects.json",
     "captioned.jsonl",
     "config.json",
