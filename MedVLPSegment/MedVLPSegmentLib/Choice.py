@@ -1,13 +1,13 @@
-"""Which model fits a volume best, and why: by modality and spacing."""
+"""Which model fits a volume best, and why: by modality, spacing and extent. Where several do, the worker looks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from MedVLPLib.Texts import _
+from vlp3d_core.model.fitting import Facts, apart, lengths, misfit, needs
 from vlp3d_core.text.concepts import concepts
 
 
@@ -17,31 +17,31 @@ class Choice:
 
     Attributes:
         fits: False where a user should think twice: another modality, or none that is known.
+        several: whether other models may fit as well, so that what the volume shows must decide.
     """
 
     name: str
     reason: str
     fits: bool = True
+    several: bool = False
 
 
-def chooseModel(models: Sequence[dict[str, Any]], modality: str, spacing: Sequence[float]) -> Choice:
-    """The usable model of the volume's modality whose spacing is nearest to the volume's.
+def chooseModel(models: Sequence[dict[str, Any]], facts: Facts) -> Choice:
+    """Of the usable models that may fit a volume, the one whose spacing is nearest to the volume's.
 
     Args:
         models: as `Worker.models` gives them.
-        modality: "CT", "MR", …; "" where the volume does not say.
-        spacing: of the volume, in mm.
     """
     usable = [model for model in models if not model["problem"]]
     if not usable:
         return Choice("", _("There is no model that can be used."), False)
-    same = [model for model in usable if not modality or model["modality"] in ("", modality)]
+    same = [model for model in usable if not misfit(model, facts)]
     if not same:
-        known = ", ".join(sorted({model["modality"] for model in usable}))
-        reason = _("The volume is {modality}, and the models know {known} only.")
-        return Choice("", reason.format(modality=modality, known=known), False)
-    best = min(same, key=lambda model: _distance(model["spacing"], spacing))
-    return Choice(best["name"], _reason(best, same, modality, spacing), bool(modality))
+        told = "; ".join(f"{model['title'] or model['name']} {needs(model)}" for model in usable)
+        reason = _("No model fits this volume ({facts}). What they need: {told}.")
+        return Choice("", reason.format(facts=facts.text(), told=told), False)
+    best = min(same, key=lambda model: apart(model["spacing"], facts.spacing))
+    return Choice(best["name"], _reason(best, same, facts), bool(facts.modality), len(same) > 1)
 
 
 def judge(model: dict[str, Any], modality: str) -> Choice:
@@ -63,21 +63,14 @@ def fieldText(model: dict[str, Any]) -> str:
     return _("The volume must show one of: {anchors}.").format(anchors=", ".join(anchors))
 
 
-def _reason(model: dict[str, Any], same: Sequence[dict[str, Any]], modality: str, spacing: Sequence[float]) -> str:
+def _reason(model: dict[str, Any], same: Sequence[dict[str, Any]], facts: Facts) -> str:
     title = model["title"] or model["name"]
-    if not modality:
+    if not facts.modality:
         first = _("{title}: the volume does not say its modality, so check that it is {expected}.")
     elif len(same) == 1:
-        first = _("{title}: the only model for {expected}.")
+        first = _("{title}: the only model for it ({expected}).")
     else:
-        first = _("{title}: for {expected}, and nearest to the volume's spacing ({spacing} mm).")
-    text = first.format(
-        title=title, expected=model["modality"] or _("the right one"), spacing=" × ".join(f"{mm:.2g}" for mm in spacing)
-    )
+        first = _("{title}: for {expected}, and nearest to the volume's spacing ({spacing}).")
+    expected = model["modality"] or _("the right one")
+    text = first.format(title=title, expected=expected, spacing=lengths(facts.spacing))
     return f"{text} {fieldText(model)}".strip()
-
-
-def _distance(one: Sequence[float], other: Sequence[float]) -> float:
-    """How many times coarser or finer, as a logarithm: the order of the axes does not matter."""
-    pairs = zip(sorted(one), sorted(other), strict=False)
-    return sum(abs(math.log(max(a, 1e-9) / max(b, 1e-9))) for a, b in pairs)

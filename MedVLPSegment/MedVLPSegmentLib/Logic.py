@@ -66,6 +66,12 @@ class SegmentLogic:
         """The models that there are, as a list of dicts."""
         return self._begin(Run("models", onEnd=onEnd), self.worker.models())
 
+    def choose(self, volumeNode: Any, *, device: str = "auto", onEnd: Callback = None) -> Run:
+        """The installed model that fits a volume by what it shows: a dict of "model" and "reason"."""
+        volume, key = self._volumeOf(volumeNode)
+        run = Run("choose", volumeNode, {"device": device}, onEnd=onEnd)
+        return self._begin(run, self.worker.choose(volume, device=device, key=key))
+
     def estimate(
         self, volumeNode: Any, *, model: str | None = None, roiNode: Any = None, device: str = "auto",
         tile: int | None = None, onEnd: Callback = None,

@@ -9,6 +9,7 @@ from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
 from MedVLPSegmentLib.CardPage import cardPage
 from MedVLPSegmentLib.Choice import Choice, chooseModel, judge
+from vlp3d_core.model.fitting import Facts
 
 
 class ModelChoice:
@@ -41,17 +42,22 @@ class ModelChoice:
             box.addItem(_("{title} (cannot be used)").format(title=title) if model["problem"] else title, model["name"])
         self._filling = False
 
-    def show(self, name: str, modality: str, spacing: Sequence[float]) -> None:
-        """Select a model by name ("" is automatic) and say what that means for a volume; no spacing, no volume."""
+    def show(self, name: str, facts: Facts | None, seen: Choice | None = None) -> None:
+        """Select a model by name ("" is automatic) and say what that means for a volume, None where there is none.
+
+        Args:
+            seen: what the worker chose by what the volume shows, once it has.
+        """
         box = self.ui.modelComboBox
         self._filling = True
         box.setCurrentIndex(max(0, box.findData(name)))
         self._filling = False
         chosen = self._named(name)
         if chosen:
-            self.choice = judge(chosen, modality)
-        elif spacing:
-            self.choice = chooseModel(self.models, modality, spacing)
+            self.choice = judge(chosen, facts.modality if facts else "")
+        elif facts:
+            choice = chooseModel(self.models, facts)
+            self.choice = seen if seen is not None and choice.several else choice
         else:
             self.choice = Choice(self._first(), "")
         tell(self.ui.modelReasonLabel, self.choice.reason, "quiet" if self.choice.fits else "warning")

@@ -15,7 +15,7 @@ class Run:
     """Waits, runs and ends; made by `SegmentLogic`, which moves it on from `poll`.
 
     Attributes:
-        kind: "hello", "models", "estimate", "encode", "segment" or "find".
+        kind: "hello", "models", "choose", "estimate", "encode", "segment" or "find".
         volumeId, volumeName: the volume node when the run began, "" for a run without one.
         request: what was asked for; two runs that wait or run are never the same in kind, volume and request.
         grid: index → world RAS mm of the volume when the run began; None without a volume.

@@ -17,6 +17,7 @@ from MedVLPSegmentLib.Cards import readCards
 from MedVLPSegmentLib.Estimate import Estimate
 from MedVLPSegmentLib.FindBox import FindBox
 from MedVLPSegmentLib.ImageFacts import ImageFacts
+from MedVLPSegmentLib.Looking import Looking
 from MedVLPSegmentLib.ModelChoice import ModelChoice
 from MedVLPSegmentLib.Parameters import ALL, Parameters, chosenStructures
 from MedVLPSegmentLib.ResultList import ResultList
@@ -47,6 +48,7 @@ class SegmentPanel:
         self.runBar = RunBar(ui)
         self.timer = WorkerTimer(logic, self._guard(self._onIdle))
         self.facts = ImageFacts()
+        self.looking = Looking(logic, self.timer.start, self.queueRefresh)
         self.estimate = Estimate(logic, self._guard, self.timer.start, self.runBar.estimate)
         self.dependencies = DependencyBox(ui, self.wake, self.runBar.say)
         self.models = ModelChoice(ui, self._guard(self._onModel))
@@ -111,7 +113,8 @@ class SegmentPanel:
         self.structures.flush()
         parameters = self.parameters
         volume = parameters.inputVolume if parameters else None
-        self.models.show(parameters.model if parameters else "", *self.facts.of(volume))
+        facts = self.facts.of(volume)
+        self.models.show(parameters.model if parameters else "", facts, self.looking.of(volume))
         model = self.models.model()
         known = model["concepts"] if model else []
         self.structures.show(known, chosenStructures(parameters, known) if parameters else known)
@@ -258,6 +261,8 @@ class SegmentPanel:
         if obstacle or self.parameters is None:
             self.estimate.clear()
         elif not self.runBar.busy and self.parameters.keepWarm and self.logic.worker.running:
+            if self.models.choice.several:
+                self.looking.ask(volume, len(self.models.models), self.parameters.device)
             self.estimate.update(self.parameters, self.models.choice.name)
 
     def _obstacle(self, volume: Any) -> str:

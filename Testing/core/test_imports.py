@@ -141,6 +141,7 @@ def test_light_imports_stay_light(module: str) -> None:
 # What a host program (3D Slicer) imports into its own process, where nothing but numpy may be installed.
 PLAIN = [
     "vlp3d_core.errors",
+    "vlp3d_core.model.fitting",
     "vlp3d_core.service.client",
     "vlp3d_core.service.jobs.book",
     "vlp3d_core.service.jobs.export",

@@ -22,8 +22,12 @@ def _model(name: str, modality: str = "CT", spacing: float = 1.0, problem: str =
 def choose(host: Any) -> Any:
     host.open()
     from MedVLPSegmentLib.Choice import chooseModel
+    from vlp3d_core.model.fitting import Facts
 
-    return chooseModel
+    def choose(models: list[dict[str, Any]], modality: str, spacing: tuple[float, ...]) -> Any:
+        return chooseModel(models, Facts(modality, spacing, tuple(200 * mm for mm in spacing)))
+
+    return choose
 
 
 def test_the_model_of_the_modality_with_the_nearest_spacing_is_taken(choose: Any) -> None:
@@ -31,14 +35,18 @@ def test_the_model_of_the_modality_with_the_nearest_spacing_is_taken(choose: Any
     assert choose(models, "CT", (1.2, 1.2, 1)).name == "fine"
     assert choose(models, "CT", (1, 1, 5)).name == "fine"
     assert choose(models, "CT", (3, 3, 5)).name == "coarse"
-    assert choose(models, "MR", (9, 9, 9)).name == "mr"
+    assert choose(models, "MR", (7, 7, 7)).name == "mr"
+    assert [choose(models, name, (1, 1, 1)).several for name in ("CT", "MR")] == [True, False]
     assert "nearest to the volume's spacing" in choose(models, "CT", (1, 1, 1)).reason
 
 
 def test_no_model_is_taken_for_a_modality_that_none_knows(choose: Any) -> None:
     choice = choose([_model("a"), _model("b", "MR")], "EM", (1, 1, 1))
     assert (choice.name, choice.fits) == ("", False)
-    assert choice.reason == "The volume is EM, and the models know CT, MR only."
+    assert choice.reason == (
+        "No model fits this volume (EM, spacing 1 x 1 x 1 mm, 200 x 200 x 200 mm in all). What they need: "
+        "A CT, about 1 x 1 x 1 mm, with liver; B MR, about 1 x 1 x 1 mm, with liver."
+    )
 
 
 def test_a_broken_model_is_never_taken(choose: Any) -> None:
@@ -130,3 +138,17 @@ def test_all_stays_all_when_another_model_is_chosen(host: Any, widget: Any) -> N
     host.pending()
     assert widget.panel.structures.allChosen()
     assert "larynx" in widget.panel.structures.chosen()
+
+
+def test_what_the_volume_shows_decides_between_two_models(host: Any, add_head: Make, until: Callable[..., Any]) -> None:
+    """ct-tiny and ct-head-neck are both for CT; only the first one finds its anchors in the toy head."""
+    widget = host.open()
+    add_head(host)
+    assert widget.panel.models.choice.several
+    widget.panel.wake()
+    until(host, lambda: not widget.panel.models.choice.several)
+    assert widget.panel.models.choice.name == "ct-tiny"
+    assert widget.ui.modelReasonLabel.text == "ct-tiny: CT, spacing 4 x 4 x 4 mm, skull and brainstem found."
+    widget.panel.parameters.model = "ct-head-neck"
+    host.pending()
+    assert widget.panel.models.choice.name == "ct-head-neck", "whoever chooses has the last word"

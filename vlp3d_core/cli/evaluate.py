@@ -12,6 +12,7 @@ from vlp3d_core.cli.instances import add_instances
 from vlp3d_core.cli.lesions import add_lesions
 from vlp3d_core.cli.output import print_json, progress_bar
 from vlp3d_core.cli.pairs import add_pairs, check_folders, pairs_of
+from vlp3d_core.cli.refusal import add_refusal
 from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.reports import add_reports
 from vlp3d_core.cli.retrieval import add_retrieval
@@ -34,6 +35,7 @@ def add_parser(subparsers: Any) -> None:
     add_regions(kinds.add_parser("regions", help="phrases point at their regions, without training on labels"))
     add_reports(kinds.add_parser("reports", help="reports written of volumes: wording and facts"))
     add_calibration(kinds.add_parser("calibration", help="do a model's probabilities mean what they say?"))
+    add_refusal(kinds.add_parser("refusal", help="does a model refuse what it was not made for?"))
     add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlp3d_core.cli.choice import model_and_volume
 from vlp3d_core.cli.options import add_model, add_volume, check_distinct, positive
 from vlp3d_core.cli.output import print_json, print_note, print_table, progress_bar
 from vlp3d_core.cli.result import interrupted
@@ -48,23 +50,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _find(args: argparse.Namespace) -> tuple[Regions, str]:
-    from vlp3d_core.model.registry import find_bundle
     from vlp3d_core.predict.asked import check_query
     from vlp3d_core.predict.loaded import load_model
-    from vlp3d_core.volume.modality import parse_modality
-    from vlp3d_core.volume.read import read_volume
     from vlp3d_core.volume.write import check_writable
 
-    modality = parse_modality(args.modality) if args.modality else None
-    bundle = find_bundle(args.model)
-    check_query(args.text, bundle)
-    volume = read_volume(args.input, modality=modality, series=args.series)
+    bundle, volume, why = model_and_volume(args, lambda bundle: check_query(args.text, bundle))
     if args.output:
         check_writable(args.output, volume)
     model = load_model(bundle.folder, args.device)
     with progress_bar(args.json) as progress:
         encoded = model.encode(volume, tile=args.tile, progress=progress)
-        return model.find(encoded, args.text, args.k), bundle.name
+        found = model.find(encoded, args.text, args.k)
+    return replace(found, notes=(*why, *found.notes)), bundle.name
 
 
 def _show(args: argparse.Namespace, regions: Regions, model: str, written: Path | None) -> None:

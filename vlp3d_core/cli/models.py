@@ -9,6 +9,7 @@ from vlp3d_core.cli.models_add import add_add, add_remove
 from vlp3d_core.cli.models_export import add_export
 from vlp3d_core.cli.output import print_json, print_note, print_table
 from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.model.fitting import needs, shows
 
 if TYPE_CHECKING:
     from vlp3d_core.model.bundle import Bundle
@@ -80,8 +81,8 @@ def _show_list(bundles: list[Bundle], as_json: bool) -> None:
         print_json({"models": rows})
         return
     if any(not row["problem"] for row in rows):
-        header = ("name", "modality", "structures", "megabytes", "licence", "mean_dice", "folder")
-        titles = ("MODEL", "MODALITY", "STRUCTURES", "MB", "LICENCE", "DICE (TEST)", "FOLDER")
+        header = ("name", "modality", "field", "structures", "megabytes", "licence", "mean_dice", "folder")
+        titles = ("MODEL", "MODALITY", "FIELD", "STRUCTURES", "MB", "LICENCE", "DICE (TEST)", "FOLDER")
         print_table(titles, ([_cell(key, row[key]) for key in header] for row in rows if not row["problem"]))
     else:
         print("No model is installed.")
@@ -97,6 +98,7 @@ def _row(bundle: Bundle) -> dict[str, Any]:
         return row
     return row | {
         "modality": bundle.card["modality"],
+        "field": shows(bundle.card) or "any",
         "structures": len(bundle.concepts),
         "megabytes": round(bundle.card["weights"]["bytes"] / 1e6, 1),
         "licence": bundle.card["licence"],
@@ -126,7 +128,7 @@ def _show_card(bundle: Bundle) -> None:
         "model": f"{bundle.name} {card['version']}",
         "folder": str(bundle.folder),
         "about": card["description"],
-        "shows": f"{card['modality']}, {card['field'].get('text', '')}".rstrip(", "),
+        "needs": needs(card),
         "structures": ", ".join(names),
         "spacing": " x ".join(f"{mm:g}" for mm in bundle.spacing) + " mm",
         "data": "; ".join(f"{item['name']} ({item['licence']})" for item in card["data"]),

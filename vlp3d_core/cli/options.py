@@ -25,7 +25,7 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The model that a command runs."""
-    parser.add_argument("--model", metavar="NAME|FOLDER", help="`vlp3d models` lists them; default ct-head-neck")
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="`vlp3d models` lists them; default: the one that fits")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: the fastest that is there")
     parser.add_argument("--tile", type=positive, metavar="N", help="largest tile edge in voxels; default: what fits")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlp3d_core.cli.choice import model_and_volume
 from vlp3d_core.cli.options import add_model, add_volume, box, check_distinct, check_folders, positive
 from vlp3d_core.cli.output import print_json, print_note, progress_bar
 from vlp3d_core.cli.result import estimate_json, estimate_note, interrupted, print_segments, result_json, write_table
@@ -59,28 +61,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _segment(args: argparse.Namespace) -> tuple[Segmentation, Estimate]:
-    from vlp3d_core.model.registry import find_bundle
+    from vlp3d_core.model.bundle import Bundle
     from vlp3d_core.predict.asked import asked_structures
     from vlp3d_core.predict.loaded import load_model
-    from vlp3d_core.volume.modality import parse_modality
-    from vlp3d_core.volume.read import read_volume
     from vlp3d_core.volume.write import check_writable
 
-    modality = parse_modality(args.modality) if args.modality else None
-    bundle = find_bundle(args.model)
     if args.structures is not None and not args.structures.strip():
         raise UsageError("--structures is empty.", "Name structures, or leave it away for all of the model's.")
-    wanted = asked_structures(args.structures, bundle) if args.structures else None
-    volume = read_volume(args.input, modality=modality, series=args.series)
+
+    def asked(bundle: Bundle) -> tuple[str, ...] | None:
+        return asked_structures(args.structures, bundle) if args.structures else None
+
+    bundle, volume, why = model_and_volume(args, asked)
     check_writable(args.output, volume)
     model = load_model(bundle.folder, args.device)
     estimate = model.estimate(volume, roi=args.roi, tile=args.tile)
     print_note(estimate_note(estimate, model.ready.device))
     with progress_bar(args.json) as progress:
         result = model.segment(
-            volume, wanted, roi=args.roi, tile=args.tile, most=args.instances or None, progress=progress
+            volume, asked(bundle), roi=args.roi, tile=args.tile, most=args.instances or None, progress=progress
         )
-    return result, estimate
+    return replace(result, notes=(*why, *result.notes)), estimate
 
 
 def _show(args: argparse.Namespace, segmentation: Segmentation, estimate: Estimate) -> None:

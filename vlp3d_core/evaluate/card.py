@@ -9,6 +9,7 @@ from typing import Any
 from scipy.special import expit, logit
 
 from vlp3d_core.evaluate.calibration import Bin, Calibration
+from vlp3d_core.evaluate.refusal import RefusalScores
 
 METRICS = ("dice", "surface_dice", "hd95_mm")
 SUMMARY = ("structure", "n", "missed", "false_alarms", "absent")
@@ -74,6 +75,31 @@ def write_calibration(folder: str | Path, ece_before: float, after: Calibration,
 def _reliability(bins: Sequence[Bin]) -> list[dict[str, Any]]:
     rows = [{"claimed": round(b.claimed, DIGITS), "right": round(b.right, DIGITS), "voxels": b.voxels} for b in bins]
     return [{"name": b.name, **row} if b.name else row for b, row in zip(bins, rows, strict=True)]
+
+
+def write_refusal(
+    folder: str | Path, field: Mapping[str, Any], split: str, scores: RefusalScores, command: str
+) -> None:
+    """Put into the card of a bundle how well it tells its field from others, and the field that this was measured with.
+
+    Raises:
+        MedVLPError: it is not a bundle, or its card cannot be written.
+    """
+    from vlp3d_core.model.bundle import read_bundle, write_card
+
+    card = read_bundle(folder).card
+    rows = [
+        {
+            "kind": row.kind,
+            "volumes": row.volumes,
+            "auroc": round(row.auroc, DIGITS),
+            "auroc95": [round(end, DIGITS) for end in row.auroc95] if row.auroc95 else None,
+            "refused": row.refused,
+        }
+        for row in scores.rows
+    ]
+    measured = {"command": command, "inside": scores.inside, "taken": scores.kept, "others": rows}
+    write_card(Path(folder), {**card, "field": field, "refusal": {**card.get("refusal", {}), split: measured}})
 
 
 def compact(scores: Mapping[str, Any], command: str = "") -> dict[str, Any]:

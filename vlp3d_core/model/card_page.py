@@ -49,6 +49,9 @@ def _lines(bundle: Bundle) -> Iterator[str]:
             yield from _scores(split, card["scores"][split])
     if "calibration" in card:
         yield from _calibration(bundle.temperature, card["calibration"])
+    for split in SPLITS:
+        if split in card.get("refusal", {}):
+            yield from _refusal(split, card["refusal"][split])
     if card.get("limits"):
         yield "## Limits"
         yield ""
@@ -113,6 +116,21 @@ def _instance_scores(scores: dict[str, Any]) -> Iterator[str]:
         rows.append((name, one["expected"], one["found"], voi, f"{one['arand']:.2f}", membranes))
     header = ("volume", "instances", "found", "VOI (split + merge)", "adapted Rand error", "Dice of membranes")
     yield from _table(header, rows)
+
+
+def _refusal(split: str, measured: dict[str, Any]) -> Iterator[str]:
+    yield f"## Refusal: {split}"
+    yield ""
+    yield f"How well the field's {measured['inside']} volumes, of which {measured['taken']} are taken, are told from"
+    yield "others: AUROC [95 % interval, bootstrap by volume]. Of the others nothing should be reported."
+    if measured.get("command"):
+        yield f"Measured by `{measured['command']}`."
+    yield ""
+    rows = []
+    for row in measured["others"]:
+        low_high = f" [{row['auroc95'][0]:.3f}, {row['auroc95'][1]:.3f}]" if row.get("auroc95") else ""
+        rows.append((row["kind"], row["volumes"], f"{row['auroc']:.3f}{low_high}", row["refused"]))
+    yield from _table(("others", "volumes", "AUROC", "refused"), rows)
 
 
 def _cell(statistic: dict[str, Any] | None) -> str:

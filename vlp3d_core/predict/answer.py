@@ -16,10 +16,11 @@ from torch import Tensor
 from vlp3d_core.model.bundle import AFFINITIES, Bundle
 from vlp3d_core.model.devices import Device
 from vlp3d_core.model.estimate import Network, plan
+from vlp3d_core.model.field import Anchor, field_score, shows_field
 from vlp3d_core.predict.decide import Decider
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
 from vlp3d_core.predict.instances import Affinities
-from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess, sum_by_label
+from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
 from vlp3d_core.predict.tiles import smallest_tile
 from vlp3d_core.progress import Cancel, Progress, Tick, check, silent_tick, ticking
 from vlp3d_core.volume.foreground import Slices
@@ -67,6 +68,8 @@ class Encoded:
             instance: that neighbours belong together.
         meanings: the concept of each label: those of the bundle, or one of them for every instance, the largest first.
         peak: (K,) the highest probability of each concept anywhere, likewise.
+        anchors: those of the bundle that were found, also in a volume that is out of the model's field.
+        field_score: how sure it is that the volume shows the model's field, 0 to 1, see `model.field`.
         notes: what the user should know.
         report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
     """
@@ -79,6 +82,8 @@ class Encoded:
     peak: NDArray[np.float32]
     notes: tuple[str, ...]
     report: dict[str, Any]
+    anchors: tuple[Anchor, ...] = ()
+    field_score: float = 0.0
 
     @cached_property
     def boxes(self) -> tuple[Slices | None, ...]:
@@ -129,7 +134,19 @@ def encode_volume(
     progress("cleaning", 1.0)
     check(cancel)
     notes += made.notes
-    return Encoded(volume, prepared.grid, made.labels, made.certainty, made.meanings, made.peak, tuple(notes), report)
+    report["field_score"] = round(made.field_score, 4)
+    return Encoded(
+        volume,
+        prepared.grid,
+        made.labels,
+        made.certainty,
+        made.meanings,
+        made.peak,
+        tuple(notes),
+        report,
+        made.anchors,
+        made.field_score,
+    )
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,8 @@ class _Settled:
     meanings: tuple[str, ...]
     peak: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    field_score: float = 1.0
 
 
 def _collector(ready: Ready, shape: tuple[int, ...]) -> Decider | Affinities:
@@ -158,11 +177,14 @@ def _settled(
         return _Settled(labels, certainty, meanings, np.array([certainty.max() / 255], np.float32))
     notes: tuple[str, ...] = ()
     clean(collector.labels, bundle, grid, tick)
+    anchors = anchors_of(bundle, collector.labels, collector.certainty, grid)
+    score = field_score(bundle.card["field"], anchors, grid)
     # A ROI may well leave the anchors out; whoever draws one knows what the volume shows.
-    if roi is None and not in_field(collector.labels, collector.certainty, bundle):
+    if roi is None and not shows_field(bundle.card["field"], score):
         collector.labels[:] = 0
         notes = (_out_of_field(bundle),)
-    return _Settled(collector.labels, collector.certainty, bundle.concepts, _peak(collector), notes)
+    peak = _peak(collector)
+    return _Settled(collector.labels, collector.certainty, bundle.concepts, peak, notes, anchors, score)
 
 
 def _other_spacing(bundle: Bundle, volume: Volume) -> list[str]:
@@ -185,18 +207,21 @@ def clean(labels: Labels, bundle: Bundle, grid: Grid, tick: Tick = silent_tick) 
             labels[labels == value] = 0
 
 
-def in_field(labels: Labels, certainty: NDArray[np.uint8], bundle: Bundle) -> bool:
-    """Whether the volume shows the model's region: one of its anchors was found, and with confidence.
-
-    What a network takes for a parotid gland in an abdomen is seldom as certain as a parotid gland. True for a model
-    without anchors.
-    """
-    field = bundle.card["field"]
-    values = [1 + bundle.concepts.index(anchor) for anchor in field["anchors"]]
-    counts = count_labels(labels, len(bundle.concepts))
-    sums = sum_by_label(labels, len(bundle.concepts), certainty)
-    least = 255.0 * field.get("anchor_score", 0.0)
-    return not values or any(counts[v] and sums[v] >= least * counts[v] for v in values)
+def anchors_of(bundle: Bundle, labels: Labels, certainty: NDArray[np.uint8], grid: Grid) -> tuple[Anchor, ...]:
+    """The anchors of a model that were found in a volume."""
+    boxes = ndimage.find_objects(labels, max_label=len(bundle.concepts))
+    found = []
+    for name in bundle.card["field"]["anchors"]:
+        value = 1 + bundle.concepts.index(name)
+        box = boxes[value - 1]
+        if box is None:
+            continue
+        inside = labels[box] == value
+        index = np.array(ndimage.center_of_mass(inside)) + [s.start for s in box]
+        r, a, s = (grid.affine[:3, :3] @ index + grid.affine[:3, 3]).tolist()
+        score = float(certainty[box][inside].mean()) / 255
+        found.append(Anchor(name, score, float(inside.sum()) * grid.voxel_ml, (r, a, s)))
+    return tuple(found)
 
 
 def _out_of_field(bundle: Bundle) -> str:

@@ -25,7 +25,7 @@ from vlp3d_core.predict.segment import segmentation_of
 from vlp3d_core.predict.tiles import cut_tiles, smallest_tile
 from vlp3d_core.progress import Cancel, Progress, check, never, silent, ticking
 from vlp3d_core.volume.grid import Box
-from vlp3d_core.volume.modality import EM_SPACING_MM, cannot_be_ct
+from vlp3d_core.volume.modality import EM_SPACING_MM, cannot_be_ct, must_be_ct
 from vlp3d_core.volume.segmentation import Segmentation
 from vlp3d_core.volume.volume import Volume
 
@@ -122,6 +122,11 @@ class LoadedModel:
         self.check_modality(volume)
         return encode_volume(self.ready, volume, None, tile, progress, cancel)
 
+    def look(self, volume: Volume, box: Box, cancel: Cancel = never) -> Encoded:
+        """A pass over a part of a volume that refuses nothing: what of the model's field does it show?"""
+        self.check_modality(volume)
+        return encode_volume(self.ready, volume, box, None, silent, cancel)
+
     def find(self, volume: Volume | Encoded, text: str, k: int = 5) -> Regions:
         """Regions that a text names, best first.
 
@@ -158,6 +163,11 @@ class LoadedModel:
                 f"The volume does not hold Hounsfield units (nothing is negative) and {self.bundle.name} is for CT.",
                 "Choose a model of its modality; a CT stored with an offset must be converted to HU; "
                 f"if it is a CT all the same, {_correct('CT')}.",
+            )
+        if not volume.modality and wanted in ("MR", "PT") and must_be_ct(volume.array):
+            raise MedVLPError(
+                f"The volume holds many negative values, as a CT does, and {self.bundle.name} is for {wanted}.",
+                f"Choose a model for CT; if it is {wanted} all the same, {_correct(wanted)}.",
             )
 
 

@@ -45,6 +45,13 @@ class Worker(Conversation):
         """The models that are installed, as `service.catalogue` lists them; does not load torch."""
         return self.request("models", None, "", None, on_end)
 
+    def choose(self, volume: Volume, device: str = "auto", key: str = "", on_end: Callback | None = None) -> Job:
+        """The installed model that fits a volume best, see `predict.choose`; fails where none does.
+
+        Result: {"model": its name, "reason": in one line}.
+        """
+        return self.request("choose", volume, key, None, on_end, device=device)
+
     def estimate(
         self,
         volume: Volume,

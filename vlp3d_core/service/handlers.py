@@ -57,6 +57,9 @@ class Handlers:
             tell(LOADING)
             import_engine()
             check(cancel)
+        if request.do == "choose":
+            self._warm = True
+            return _choose(kept, request, cancel)
         bundle = self.models.bundle(request.model)
         if self._warm and not self.models.has(bundle, request.device):
             tell(LOADING)
@@ -81,6 +84,14 @@ class Handlers:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _choose(kept: Kept, request: Request, cancel: Cancel) -> dict[str, Any]:
+    from vlp3d_core.model.registry import list_bundles
+    from vlp3d_core.predict.choose import choose_bundle
+
+    chosen = choose_bundle(kept.volume(), list_bundles(), request.device, cancel=cancel)
+    return {"model": chosen.bundle.name, "reason": chosen.reason}
 
 
 def import_cards() -> None:

@@ -20,7 +20,7 @@ class Job:
 
     Attributes:
         id: number of the job, unique for its `Worker`.
-        kind: "hello", "models", "estimate", "encode", "segment" or "find".
+        kind: "hello", "models", "choose", "estimate", "encode", "segment" or "find".
         state: the last three are final.
         stage: what is being done (see `protocol.STAGES`), "" before the first word of the worker.
         fraction: part of the whole job that is done, 0 to 1; never falls.

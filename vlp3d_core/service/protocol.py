@@ -20,10 +20,10 @@ MAX_ANSWER = 1 << 26
 
 QUICK = ("hello", "models")
 """Requests that are answered at once, whatever else runs."""
-WORK = ("estimate", "encode", "segment", "find")
+WORK = ("choose", "estimate", "encode", "segment", "find")
 """Requests that wait for each other; each of them names a volume."""
 NOTICES = ("volume", "release", "cancel", "shutdown")
-STAGES = ("starting", "loading", "preparing", "encoding", "cleaning", "resampling", "searching")
+STAGES = ("starting", "loading", "choosing", "preparing", "encoding", "cleaning", "resampling", "searching")
 """What `Job.stage` can be, in the order in which they come; "" before the first one."""
 END = ("result", "error", "cancelled")
 

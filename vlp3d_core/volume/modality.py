@@ -63,6 +63,19 @@ def cannot_be_ct(array: NDArray[np.float32]) -> bool:
     True when fewer than 1 voxel in 1,000 is below -20. An MR is like that; so is a CT stored with an offset of 1024,
     which a model that expects Hounsfield units would misread just as well.
     """
+    return _below_zero(array) < 1e-3
+
+
+def must_be_ct(array: NDArray[np.float32]) -> bool:
+    """Whether the intensities, shape (I, J, K), cannot be those of an MR or a PET, which measure no negative amounts.
+
+    True when at least 1 voxel in 20 is below -20. A crop of a CT that shows no air is like that; standardised MR is
+    not, and what interpolation undershoots is rarer.
+    """
+    return _below_zero(array) >= 0.05
+
+
+def _below_zero(array: NDArray[np.float32]) -> float:
+    """The part of the voxels below -20, of about 500,000 evenly spaced ones."""
     step = max(1, round((array.size / _SAMPLE) ** (1 / 3)))
-    sample = array[::step, ::step, ::step]
-    return bool(np.mean(sample < -20) < 1e-3)
+    return float(np.mean(array[::step, ::step, ::step] < -20))

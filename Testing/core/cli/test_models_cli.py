@@ -44,7 +44,7 @@ def test_the_list(bundles: list[Bundle], capsys: pytest.CaptureFixture[str]) -> 
     assert main(["models"]) == 0
     captured = capsys.readouterr()
     row = captured.out.splitlines()[1].split()
-    assert row == ["ct-trial", "CT", "2", "2.5", "Apache-2.0", "0.81", *str(bundles[0].folder).split()]
+    assert row == ["ct-trial", "CT", "the", "trunk", "2", "2.5", "Apache-2.0", "0.81", *str(bundles[0].folder).split()]
     assert "broken" in captured.err
     assert "It has no card." in captured.err
 
@@ -52,7 +52,7 @@ def test_the_list(bundles: list[Bundle], capsys: pytest.CaptureFixture[str]) -> 
 def test_the_list_as_json(bundles: list[Bundle], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     good, broken = json.loads(capsys.readouterr().out)["models"]
-    assert good["structures"] == 2
+    assert good["structures"] == 2 and good["field"] == "the trunk"
     assert good["mean_dice"] == 0.8125
     assert good["problem"] is None
     assert broken["problem"] == "It has no card."
@@ -61,7 +61,7 @@ def test_the_list_as_json(bundles: list[Bundle], capsys: pytest.CaptureFixture[s
 def test_a_card(bundles: list[Bundle], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "ct-trial"]) == 0
     text = capsys.readouterr().out
-    assert "3 x 3 x 2.5 mm" in text
+    assert "CT, about 3 x 3 x 2.5 mm, the trunk" in text
     assert "phantoms (CC0)" in text
     assert "0.812 on the test split" in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,14 @@ def test_other_errors_say_what_they_are() -> None:
     assert explain(RuntimeError("shape\nmismatch.")).cause == "The worker failed: RuntimeError: shape mismatch."
     assert "package nibabel is not installed" in explain(ModuleNotFoundError("…", name="nibabel.spatial")).cause
     assert explain(ImportError("libcuda.so: cannot open.")).cause.endswith("cannot be loaded: libcuda.so: cannot open.")
+
+
+def test_the_model_that_fits_is_told(handlers: Handlers, toy_head: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive(handlers, toy_head)
+    bundles = [handlers.models.bundle("ct-tiny")]
+    monkeypatch.setattr("vlp3d_core.model.registry.list_bundles", lambda: bundles)
+    told = handlers.work(Request(1, "choose", 1, None, "cpu"), lambda m: None, never)
+    assert told == {"model": "ct-tiny", "reason": "ct-tiny: CT, spacing 4 x 4 x 4 mm, the only model"}
+    arrive(handlers, replace(toy_head, modality="PT"), 2)
+    with pytest.raises(MedVLPError, match="No installed model fits"):
+        handlers.work(Request(2, "choose", 2, None, "cpu"), lambda m: None, never)

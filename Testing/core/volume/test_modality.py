@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vlp3d_core.phantom import Phantom
-from vlp3d_core.volume.modality import cannot_be_ct, looks_like_ct, parse_modality
+from vlp3d_core.volume.modality import cannot_be_ct, looks_like_ct, must_be_ct, parse_modality
 
 
 def test_a_ct_is_recognised(phantom: Phantom) -> None:
@@ -28,3 +28,11 @@ def test_an_mr_cannot_be_a_ct() -> None:
 
 def test_spellings_of_a_modality() -> None:
     assert [parse_modality(name) for name in ("ct", "MRI", " pet ")] == ["CT", "MR", "PT"]
+
+
+def test_a_crop_of_a_ct_without_air_is_no_mr(phantom: Phantom) -> None:
+    inside = np.maximum(phantom.volume.array[20:40, 15:30, 20:40], np.float32(-700))
+    assert not looks_like_ct(inside) and must_be_ct(inside)
+    rng = np.random.default_rng(0)
+    mr = np.abs(rng.normal(300, 200, size=(40, 40, 40)))
+    assert not must_be_ct(mr.astype(np.float32)) and not must_be_ct(((mr - 300) / 200).astype(np.float32))
