@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlp3d_core.cli.alike import add_alike
 from vlp3d_core.cli.calibration import add_calibration
 from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.instances import add_instances
@@ -17,6 +18,7 @@ from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.reports import add_reports
 from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.cli.runs import check_card
+from vlp3d_core.cli.search import add_search
 from vlp3d_core.cli.training import check_extra
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.progress import Progress, silent
@@ -36,6 +38,8 @@ def add_parser(subparsers: Any) -> None:
     add_reports(kinds.add_parser("reports", help="reports written of volumes: wording and facts"))
     add_calibration(kinds.add_parser("calibration", help="do a model's probabilities mean what they say?"))
     add_refusal(kinds.add_parser("refusal", help="does a model refuse what it was not made for?"))
+    add_search(kinds.add_parser("search", help="`find`: do phrases find what they ask for, and are others refused?"))
+    add_alike(kinds.add_parser("alike", help="`find --like`: is what looks like a structure the same structure?"))
     add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))
 

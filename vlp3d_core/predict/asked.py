@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vlp3d_core.errors import UsageError
 from vlp3d_core.model.bundle import OWN, Bundle
 from vlp3d_core.text.concepts import Concept
+from vlp3d_core.text.near import MOST, near_concepts
 from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.text.relation import parse_relation
 
@@ -75,7 +76,9 @@ def check_known(wanted: Sequence[Concept], bundle: Bundle) -> None:
     """Raise UsageError where the model knows none of the concepts."""
     if wanted and not any(c.id in bundle.concepts for c in wanted):
         missing = " and ".join(c.name.lower() for c in wanted[:3])
-        raise UsageError(f"{bundle.name} was not trained on {missing}.", f"It knows: {_listed(bundle)}.")
+        akin = dict.fromkeys(c.name.lower() for one in wanted for c in near_concepts(one, bundle.concepts))
+        hint = f"Akin to it are {', '.join(list(akin)[:MOST])}; it" if akin else "It"
+        raise UsageError(f"{bundle.name} was not trained on {missing}.", f"{hint} knows: {_listed(bundle)}.")
 
 
 def _listed(bundle: Bundle, most: int = 20) -> str:

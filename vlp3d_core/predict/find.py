@@ -10,7 +10,8 @@ from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.predict.place import regions_at
 from vlp3d_core.predict.region import Region, regions_of
 from vlp3d_core.text.concepts import Concept
-from vlp3d_core.text.prompt import Prompt, parse_prompt
+from vlp3d_core.text.near import near_concepts
+from vlp3d_core.text.prompt import SUGGESTIONS, Prompt, parse_prompt
 from vlp3d_core.text.relation import Relation, parse_relation
 
 
@@ -39,6 +40,11 @@ def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions
     if relation is not None:
         return _at(bundle, encoded, relation, Prompt(text), k)
     notes = [*encoded.notes, *_explain(prompt, bundle)]
+    if prompt.unknown:  # half an answer would look like a whole one: "mandible with a flurb" is not the mandible
+        return Regions(prompt, (), tuple(notes))
+    lacking = [concept for concept in prompt.concepts if concept.id not in bundle.concepts]
+    offered = dict.fromkeys(near.name for concept in lacking for near in near_concepts(concept, bundle.concepts))
+    prompt = replace(prompt, suggestions=tuple(offered)[:SUGGESTIONS])
     first: list[Region] = []
     further: list[Region] = []
     for concept in prompt.concepts:
@@ -93,8 +99,8 @@ def _score(region: Region) -> float:
 def _explain(prompt: Prompt, bundle: Bundle) -> list[str]:
     notes = _lacks([concept for concept in prompt.concepts if concept.id not in bundle.concepts], bundle)
     if prompt.unknown:
-        hint = f" Did you mean {', '.join(prompt.suggestions)}?" if prompt.suggestions else ""
-        notes.append(f"Unknown: {', '.join(prompt.unknown)}.{hint}")
+        hint = f"Did you mean {', '.join(prompt.suggestions)}?" if prompt.suggestions else _knows(bundle)
+        notes.append(f"Unknown: {', '.join(prompt.unknown)}. {hint}")
     elif not prompt.concepts:
         negated = ", ".join(c.name.lower() for c in prompt.negated)
         notes.append(f"The text asks for nothing{f' (it only excludes {negated})' if negated else ''}.")
@@ -103,5 +109,14 @@ def _explain(prompt: Prompt, bundle: Bundle) -> list[str]:
 
 def _lacks(wanted: Sequence[Concept], bundle: Bundle) -> list[str]:
     """A note for each concept that the model does not know."""
+    notes = []
+    for one in wanted:
+        near = ", ".join(concept.name.lower() for concept in near_concepts(one, bundle.concepts))
+        hint = f"Akin to it are {near}." if near else _knows(bundle)
+        notes.append(f"Unknown to {bundle.card['title']}: it does not know {one.name.lower()}. {hint}")
+    return notes
+
+
+def _knows(bundle: Bundle) -> str:
     some = ", ".join(bundle.structures[name].name.lower() for name in bundle.concepts[:12])
-    return [f"{bundle.card['title']} does not know {one.name.lower()}; it knows {some}." for one in wanted]
+    return f"{bundle.card['title']} knows {some}."

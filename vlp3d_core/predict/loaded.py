@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError, UsageError
 from vlp3d_core.model.affinity_model import load_affinities
@@ -21,6 +23,7 @@ from vlp3d_core.predict.answer import Encoded, Ready, encode_volume
 from vlp3d_core.predict.asked import asked_structures
 from vlp3d_core.predict.encode import HALO, grid_for
 from vlp3d_core.predict.find import Regions, find_regions
+from vlp3d_core.predict.like import Likeness, find_alike, likenesses
 from vlp3d_core.predict.segment import segmentation_of
 from vlp3d_core.predict.tiles import cut_tiles, smallest_tile
 from vlp3d_core.progress import Cancel, Progress, check, never, silent, ticking
@@ -142,6 +145,42 @@ class LoadedModel:
             raise UsageError(f"{k} regions cannot be found.", "Ask for one or more.")
         encoded = volume if isinstance(volume, Encoded) else self.encode(volume)
         return find_regions(self.bundle, encoded, text, k)
+
+    def likeness(
+        self,
+        volume: Volume,
+        mask: NDArray[np.bool_],
+        name: str = "the region",
+        tile: int | None = None,
+        progress: Progress = silent,
+        cancel: Cancel = never,
+    ) -> Likeness:
+        """What a region of a volume looks like, for `find_alike` in others.
+
+        Args:
+            mask: (I, J, K) on the volume's own grid.
+
+        Raises:
+            UsageError: the region has no voxel, is smaller than a voxel of the model, or lies in the air.
+            MedVLPError: as `segment`; or the region is all that the volume shows.
+        """
+        self.check_modality(volume)
+        return likenesses(self.ready, volume, mask.astype(np.uint8), [name], tile, progress, cancel)[0]
+
+    def find_alike(
+        self,
+        volume: Volume,
+        likeness: Likeness,
+        k: int = 5,
+        tile: int | None = None,
+        progress: Progress = silent,
+        cancel: Cancel = never,
+    ) -> Regions:
+        """Regions that look like one of another volume, best first; a pass of its own. Raises what `find` raises."""
+        if k < 1:
+            raise UsageError(f"{k} regions cannot be found.", "Ask for one or more.")
+        self.check_modality(volume)
+        return find_alike(self.ready, volume, likeness, k, tile, progress, cancel)
 
     def check_modality(self, volume: Volume) -> None:
         """Raise MedVLPError when the volume is of another modality than the model's, by its tag or by its values."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from vlp3d_core.predict.region import Region
-from vlp3d_core.text.relation import BETWEEN, NEAR
+from vlp3d_core.text.relation import BETWEEN, LATERAL, NEAR
 
 DIRECTIONS = {
     "left": (-1, 0, 0),
@@ -64,6 +64,8 @@ def fit(kind: str, points: Points, places: Sequence[Points]) -> float:
     ways = [way / np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-6) for way in ways]
     if kind == BETWEEN:
         return float(_degree(-np.einsum("nad,nbd->nab", *ways).min(axis=(1, 2))).mean())
+    if kind == LATERAL:
+        return max(fit(side, points, places) for side in ("left", "right"))
     cosines = ways[0] @ np.array(DIRECTIONS[kind], float)
     return float(np.sqrt(_degree(cosines.max(axis=1)).mean() * _degree(cosines).mean()))
 

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from vlp3d_core.text.lexicon import Entry, lexicon
-from vlp3d_core.text.words import common_form, plain_words
+from vlp3d_core.text.lexicon import Entry, fillers, lexicon
+from vlp3d_core.text.words import common_form, plain_words, words
 
 
 @cache
@@ -23,24 +23,31 @@ def _descriptions() -> tuple[tuple[Entry, tuple[frozenset[str], ...]], ...]:
 
 @cache
 def _connectives() -> frozenset[str]:
+    """They tell nothing. A position does ("behind the windpipe"): it must be among a description's own words."""
     return frozenset(common_form(word) for word in _document()["connectives"])
+
+
+@cache
+def _positions() -> frozenset[str]:
+    return frozenset(common_form(word) for word in _document()["positions"])
 
 
 @cache
 def described_words() -> frozenset[str]:
     """Every word that a description may hold."""
-    return _connectives().union(*(alternatives for _, needed in _descriptions() for alternatives in needed))
+    sets = [alternatives for _, needed in _descriptions() for alternatives in needed]
+    return _connectives().union(_positions(), *sets, *(found for _, *pair in _definitions() for found in pair))
 
 
 def described(content: Sequence[str]) -> Entry | None:
     """The entry that a phrase describes, or None.
 
     A description fits when each of its word sets is met and nothing is left over but connecting words. The one with
-    the most sets wins; None when two different structures fit equally well.
+    the most sets wins; None when two different structures fit equally well. Where none fits, `_defined` is asked.
     """
     present = frozenset(content)
-    if len(present) < 2:
-        return None
+    if len(present) < 2 or next((word for word in content if word not in fillers()), "") in _positions():
+        return None  # "behind the food pipe" is no food pipe
     best: list[Entry] = []
     most = 0
     for entry, needed in _descriptions():
@@ -49,7 +56,42 @@ def described(content: Sequence[str]) -> Entry | None:
         if present <= _connectives().union(*needed):
             best = [*best, entry] if len(needed) == most else [entry]
             most = len(needed)
-    return best[0] if best and all(entry is best[0] for entry in best) else None
+    if not best:
+        return _defined(present)
+    return best[0] if all(entry is best[0] for entry in best) else None
+
+
+def _defined(present: frozenset[str]) -> Entry | None:
+    """The entry whose definition has most of the words, two at least, or three if none says what it is.
+
+    Every word must be the definition's or connect, or it might be the one that makes it something else. None when two
+    structures fit equally well.
+    """
+    best: list[Entry] = []
+    most = 3
+    for entry, things, about in _definitions():
+        fits = len(present & about) + bool(present & things)
+        others = _kinds() - things - about
+        if fits >= most and not present & others and present <= _connectives() | things | about:
+            best = [*best, entry] if fits == most else [entry]
+            most = fits
+    return best[0] if len(best) == 1 else None
+
+
+@cache
+def _kinds() -> frozenset[str]:
+    """Of things that are never the same ("bone", "gland")."""
+    return frozenset(words()["classes"]) | {"muscle", "tube", "pipe"}
+
+
+@cache
+def _definitions() -> tuple[tuple[Entry, frozenset[str], frozenset[str]], ...]:
+    """Entry, what kind of thing it is, and words that are said of it."""
+    rows = _document()["definitions"]
+    return tuple(
+        (_entry(row["of"]), frozenset(map(common_form, row["is"])), frozenset(map(common_form, row["about"])))
+        for row in rows
+    )
 
 
 @cache

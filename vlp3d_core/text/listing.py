@@ -9,6 +9,7 @@ from dataclasses import replace
 from vlp3d_core.text.clauses import Item
 from vlp3d_core.text.lexicon import Side, fillers, key_of, lexicon
 from vlp3d_core.text.phrase import Phrase, resolve, whole
+from vlp3d_core.text.spelling import in_context
 
 Ids = tuple[str, ...]
 NO_SIDES: frozenset[Side] = frozenset()
@@ -82,13 +83,21 @@ def _attach_sides(items: Sequence[Item]) -> list[Item]:
         if not item.sides_only:
             out.append(_with_sides(pending, item))
             pending = []
-        elif item.negated and item.joint == "not" and out:
-            out.append(replace(item, phrase=replace(item.phrase, content=out[-1].phrase.content)))
+        elif item.negated and (other := _other_side(items, i, out)):
+            out.append(replace(item, phrase=replace(item.phrase, content=other.phrase.content)))
         elif _belongs_to_next(items, i) or not out or item.starts_new:
             pending.append(item)
         else:
             out[-1] = _with_sides([item], out[-1], after=True)
     return out + pending
+
+
+def _other_side(items: Sequence[Item], i: int, out: Sequence[Item]) -> Item | None:
+    """What an excluded side is a side of: "the parotid, not the right", "not the right but the left parotid"."""
+    if items[i].joint == "not" and out:
+        return out[-1]
+    following = items[i + 1] if i + 1 < len(items) else None
+    return following if following and following.joint == "but" and following.phrase.sides else None
 
 
 def _belongs_to_next(items: Sequence[Item], i: int) -> bool:
@@ -113,7 +122,8 @@ def _resolve(items: Sequence[Item], i: int) -> Ids:
         found = (side and resolve(candidate, side)) or resolve(candidate)
         if found:
             return found
-    return ()
+    mended = in_context(phrase.content)
+    return resolve(replace(phrase, content=mended)) if mended else ()
 
 
 def _completed(items: Sequence[Item], i: int) -> Iterator[Phrase]:

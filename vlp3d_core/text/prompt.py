@@ -15,6 +15,8 @@ from vlp3d_core.text.words import LONGEST, Token, tokenise
 
 SUGGESTIONS = 5
 """Names offered for what was not understood."""
+ALIKE = 50
+"""Names are offered from that likeness (0 to 100) on: "my invoice" is not nearly "larynx"."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple
     best: dict[str, float] = {}
     for part in list(dict.fromkeys(parts))[:SUGGESTIONS]:
         query = " ".join(token.word for token in tokenise(part) if token.word not in fillers())
-        scores = process.extract(query, _phrases(), scorer=fuzz.ratio, limit=40)
+        scores = process.extract(query, _phrases(), scorer=fuzz.ratio, score_cutoff=ALIKE, limit=40)
         scores += process.extract(query, _phrases(), scorer=fuzz.token_set_ratio, score_cutoff=80, limit=40)
         for _, score, row in scores:
             for i in _phrase_ids()[row]:

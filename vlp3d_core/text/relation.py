@@ -10,11 +10,12 @@ from importlib.resources import files
 from typing import Any
 
 from vlp3d_core.text.clauses import items_of
-from vlp3d_core.text.concepts import Concept
+from vlp3d_core.text.concepts import Concept, concepts
+from vlp3d_core.text.lexicon import dropped, fillers
 from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.text.words import LONGEST, tokenise, words
 
-BETWEEN, NEAR = "between", "near"
+BETWEEN, NEAR, LATERAL, MEDIAL = "between", "near", "lateral", "medial"
 Group = tuple[Concept, ...]
 """Structures that are one anchor together, such as the lobes of a lung."""
 
@@ -24,7 +25,8 @@ class Relation:
     """A place, and what is looked for there.
 
     Attributes:
-        kind: one of the kinds of relations.json. Sides are the patient's own, as everywhere.
+        kind: one of the kinds of relations.json but "medial", which is a direction. Sides are the patient's own, as
+            everywhere.
         words: for it, as the user wrote them.
         anchors: what the place is relative to: one group, and two for "between".
         targets: what is looked for there; empty where any structure will do.
@@ -53,16 +55,41 @@ def parse_relation(text: str) -> Relation | None:
         return None
     kind = _kinds()[_spaced(match[0])]
     before, after = text[: match.start()], text[match.end() : LONGEST]
-    targets = _targets(before)
+    after, side = _side_of_targets(after)
+    targets = _targets(" ".join((side, before)) if side else before)
     anchors = _both(after) if kind == BETWEEN else _one(after)
-    if targets is None or not anchors:
+    if kind in (LATERAL, MEDIAL) and anchors:
+        kind, anchors = _about_midline(kind, anchors[0])
+    if targets is None or not anchors or (side and not targets):
         return None
     return Relation(kind, _spaced(match[0]), anchors, targets)
+
+
+def _side_of_targets(after: str) -> tuple[str, str]:
+    """ "[The gland behind] the mandible on the left": the mandible has no side, so the gland has."""
+    match = re.fullmatch(r"(.+?),?\s+on\s+the\s+(left|right)(?:\s+side)?\W*", after.strip(), re.IGNORECASE)
+    if match is None or not (group := _one(match[1])) or any(concept.side for concept in group[0]):
+        return after, ""
+    return match[1], match[2]
+
+
+def _about_midline(kind: str, group: Group) -> tuple[str, tuple[Group, ...]]:
+    """Lateral and medial of a structure at one side are directions; medial of a pair is between it."""
+    sides = {concept.side for concept in group}
+    if sides in ({"left"}, {"right"}):
+        return ("left" if (sides == {"left"}) == (kind == LATERAL) else "right"), (group,)
+    if kind == LATERAL:
+        return LATERAL, (group,)
+    left, right = (tuple(c for c in group if c.side == side) for side in ("left", "right"))
+    return BETWEEN, (left, right) if left and right and "" not in sides else ()
 
 
 def _targets(text: str) -> Group | None:
     """Structures asked for; () for a text without any ("which organ lies"); None for one that is not understood."""
     text = " ".join(word for word in text.split() if word.casefold() not in _table()["said"])
+    things = [token.word for token in tokenise(text) if token.word not in dropped() | fillers()]
+    if len(things) == 1 and things[0] in _table()["things"]:
+        return tuple(concepts()[name] for name in _table()["things"][things[0]])
     if any(token.word in words()["negators"] for token in tokenise(text)):
         return None
     if not items_of(tokenise(text)):
@@ -77,11 +104,12 @@ def _one(text: str) -> tuple[Group, ...]:
 
 
 def _both(text: str) -> tuple[Group, ...]:
-    """Two anchors: what stands on both sides of an "and", or a pair ("the kidneys")."""
+    """Two anchors: what stands on both sides of an "and", or a pair ("the kidneys", "left and right kidney")."""
     parts = re.split(r"\band\b|&", text, maxsplit=1)
     if len(parts) == 2:
         groups = [_one(part) for part in parts]
-        return tuple(group for found in groups for group in found) if all(groups) else ()
+        if all(groups):
+            return tuple(group for found in groups for group in found)
     prompt = parse_prompt(text)
     left, right = (tuple(c for c in prompt.concepts if c.side == side) for side in ("left", "right"))
     return (left, right) if _clear(prompt) and left and right and len(left + right) == len(prompt.concepts) else ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from vlp3d_core.text.descriptions import described_words
-from vlp3d_core.text.lexicon import dropped, fillers, lexicon, side_words
+from vlp3d_core.text.lexicon import dropped, fillers, key_of, lexicon, side_words
 from vlp3d_core.text.words import common_form, words
 
 
@@ -71,10 +72,15 @@ def _meaning(word: str) -> tuple[str, ...]:
 
 def _likely(word: str, target: str, distance: int) -> bool:
     if len(word) == 4:
-        return len(target) == 5 or sorted(word) == sorted(target)
+        return _slipped(word, target)
     if distance == 2:
         return len(target) >= 8 and word[0] == target[0]
     return len(target) >= 5 or (len(word) == 5 and word[0] == target[0])
+
+
+def _slipped(word: str, target: str) -> bool:
+    """A letter was lost or two were swapped; another letter would make a short word another word."""
+    return len(target) == len(word) + 1 or sorted(word) == sorted(target)
 
 
 def _apart(word: str) -> tuple[str, ...]:
@@ -84,3 +90,23 @@ def _apart(word: str) -> tuple[str, ...]:
         if len(word) - cut >= 3 and first in known and second in known:
             return first, second
     return ()
+
+
+def in_context(content: Sequence[str]) -> tuple[str, ...] | None:
+    """The words with one of them respelt so that all together name something; None where nothing is clearly meant.
+
+    Beside other words of the name, a short word or a real one can be a misspelling, too ("lower jwa", "spinel cord").
+    """
+    strange = [place for place, word in enumerate(content) if word not in known_words() and word.isalpha()]
+    if len(strange) != 1 or len(content) < 2 or len(content) > lexicon().longest or len(content[strange[0]]) < 3:
+        return None
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    word, place = content[strange[0]], strange[0]
+    near = process.extract(word, sorted(lexicon().vocabulary), scorer=OSA.distance, score_cutoff=1, limit=None)
+    likely = [target for target, *_ in near if len(word) > 4 or _slipped(word, target)]
+    tried = [(*content[:place], target, *content[place + 1 :]) for target in likely]
+    named = [(words, lexicon().entries.get(key_of(words))) for words in tried]
+    found = [(words, entry) for words, entry in named if entry is not None and not entry.group]
+    return found[0][0] if found and all(entry is found[0][1] for _, entry in found) else None

@@ -38,7 +38,7 @@ def test_regions_with_their_places(vlp3d: Run, scan: Path, out: Path) -> None:
 
 def test_a_table_for_people(vlp3d: Run, scan: Path) -> None:
     done = vlp3d("find", scan, "lower jaw", "--model", "ct-tiny")
-    assert done.code == 0
+    assert done.code == 0 and done.out == vlp3d("find", scan, "--model", "ct-tiny", "lower jaw").out
     assert done.out.splitlines()[0].split()[:2] == ["RANK", "REGION"]
     assert "Mandible" in done.out.splitlines()[1]
 
@@ -71,3 +71,27 @@ def test_nothing_found_is_an_answer(vlp3d: Run, toy_head: Volume, tmp_path: Path
     assert result["regions"] == []
     assert result["output"] is None
     assert len(result["notes"]) >= 2
+
+
+def test_like_a_region_of_another_volume(vlp3d: Run, scan: Path, out: Path) -> None:
+    labels = out / "labels.nii.gz"
+    nib.save(nib.Nifti1Image(toy_labels(toy_grid()), toy_grid().affine), labels)
+    value = 1 + list(BANDS).index("mandible")
+    command = ("find", scan, "--like", scan, "--model", "ct-tiny")
+    done = vlp3d(*command, "--region", f"{labels}:{value}", "-o", out / "m.nii.gz", "--json")
+    assert done.code == 0
+    (row,) = done.json["regions"]
+    assert row["name"] == f"Like labels.nii.gz:{value}" and done.json["text"] == f"like labels.nii.gz:{value}"
+    assert row["centre_ras_mm"] == pytest.approx(PLACES["mandible"][0], abs=2.1)
+    assert np.array_equal(np.asarray(nib.load(out / "m.nii.gz").dataobj) == 1, toy_labels(toy_grid()) == value)
+    for asked, said in (
+        (("--region", labels), f"holds {len(BANDS)} regions. Say which: {labels}:1"),
+        (("--region", f"{labels}:99"), "labels.nii.gz:99 has no voxel"),
+        (("--region", f"{scan}:1"), "is not a label map"),
+        ((), "Say what to look for"),
+        (("--region", f"{labels}:1", "mandible"), "Say what to look for"),
+    ):
+        done = vlp3d(*command, *asked)
+        assert done.code in (1, 2) and said in done.err, done.err
+    done = vlp3d(*command, "--region", f"{labels}:{value}", "-o", labels)
+    assert done.code == 2 and "written over" in done.err

@@ -29,6 +29,13 @@ def said(text: str) -> tuple[str, list[list[str]], list[str]]:
         ("closest to the mandible", ("near", [["mandible"]], [])),
         ("aorta between the kidneys", ("between", [["kidney_left"], ["kidney_right"]], ["aorta"])),
         ("between the liver and the left kidney", ("between", [["liver"], ["kidney_left"]], [])),
+        ("between left and right kidney", ("between", [["kidney_left"], ["kidney_right"]], [])),
+        ("medial to the kidneys", ("between", [["kidney_left"], ["kidney_right"]], [])),
+        ("medial to the left kidney", ("right", [["kidney_left"]], [])),
+        ("lateral to the left kidney", ("left", [["kidney_left"]], [])),
+        ("kidney on either side of the spinal cord", ("lateral", [["spinal_cord"]], ["kidney_left", "kidney_right"])),
+        ("the kidney behind the liver on the left", ("posterior", [["liver"]], ["kidney_left"])),
+        ("the pipe in front of the spinal cord", ("anterior", [["spinal_cord"]], ["esophagus", "trachea"])),
         ("between L1 and L3", ("between", [["vertebrae_L1"], ["vertebrae_L3"]], [])),
     ],
 )
@@ -39,7 +46,8 @@ def test_what_is_meant(text: str, meant: tuple[str, list[list[str]], list[str]])
 @pytest.mark.parametrize(
     "text",
     ["", "left kidney", "below", "below the frobnicator", "frobnicator below the liver", "between the liver",
-     "between the liver and the frobnicator", "not below the liver", "liver below", "unbelow the liver"],
+     "between the liver and the frobnicator", "not below the liver", "liver below", "unbelow the liver",
+     "medial to the liver", "behind the liver on the left"],
 )  # fmt: skip
 def test_what_is_not_understood(text: str) -> None:
     assert parse_relation(text) is None
@@ -67,11 +75,13 @@ def test_in_words() -> None:
 @given(st.sampled_from(sorted(_kinds())), st.sampled_from(sorted(concepts())), st.booleans())
 def test_every_structure_can_be_an_anchor(words: str, name: str, shout: bool) -> None:
     concept = concepts()[name]
-    if _kinds()[words] == "between" or {c.id for c in parse_prompt(concept.name).concepts} != {name}:
+    if _kinds()[words] in ("between", "medial") or {c.id for c in parse_prompt(concept.name).concepts} != {name}:
         return
     text = f"structures {words} the {concept.name}"
     kind, anchors, targets = said(text.upper() if shout else text)
-    assert (kind, anchors, targets) == (_kinds()[words], [[name]], [])
+    away = {"left": "left", "right": "right", "": "lateral"}[concept.side]
+    meant = {"lateral": away}.get(_kinds()[words], _kinds()[words])
+    assert (kind, anchors, targets) == (meant, [[name]], [])
 
 
 @given(st.text(max_size=80))
