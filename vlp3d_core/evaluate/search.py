@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -128,25 +128,19 @@ def judge(
     score = found[0].score if found else 0.0
     row = Answer(subject, query.text, query.kind, query.half, given, score)
     if not query.concepts:
-        return _with(row, refused=float(not found))
+        return replace(row, refused=float(not found))
     named = set(given[:1] if query.kind == "place" else understood)
     resolved = named == {*query.concepts} or (query.one and bool(named) and named <= {*query.concepts})
     wanted = 1 if query.one else len(query.concepts)
     shown = [{c for c in query.concepts if _right(region, c, best)} for region in found]
-    recalls = {
-        f"recall_{k}": min(len(set().union(*shown[:k])), wanted, k) / min(wanted, k) for k in (1, 5)
-    }  # fmt: skip
+    recall_1, recall_5 = (min(len(set().union(*shown[:k])), wanted, k) / min(wanted, k) for k in (1, 5))
     iou = max((found[0].overlaps.get(c, 0.0) for c in query.concepts), default=0.0) if found else 0.0
-    return _with(row, resolved=float(resolved), iou=iou, **recalls)
+    return replace(row, resolved=float(resolved), iou=iou, recall_1=recall_1, recall_5=recall_5)
 
 
 def _right(region: Found, concept: str, best: Mapping[str, float]) -> bool:
     overlap = region.overlaps.get(concept, 0.0)
     return overlap > ENOUGH or (overlap > 0 and overlap >= best.get(concept, 0.0))
-
-
-def _with(row: Answer, **measures: float) -> Answer:
-    return Answer(**{**asdict(row), **measures})
 
 
 def summarise_search(answers: Sequence[Answer]) -> SearchScores:

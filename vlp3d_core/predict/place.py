@@ -56,7 +56,7 @@ def regions_at(kind: str, anchors: Sequence[Sequence[Region]], regions: Sequence
 
 
 def fit(kind: str, points: Points, places: Sequence[Points]) -> float:
-    """0 to 1: how well (n, 3) points in RAS mm lie in a direction from one place, or between two.
+    """0 to 1: how well (n, 3) points in RAS mm lie in a direction from one place, at a side of it, or between two.
 
     A mean over the points, so that of a large structure most has to lie there.
     """

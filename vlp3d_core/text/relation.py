@@ -16,6 +16,7 @@ from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.text.words import LONGEST, tokenise, words
 
 BETWEEN, NEAR, LATERAL, MEDIAL = "between", "near", "lateral", "medial"
+_SIDES = ("left", "right")
 Group = tuple[Concept, ...]
 """Structures that are one anchor together, such as the lobes of a lung."""
 
@@ -25,7 +26,7 @@ class Relation:
     """A place, and what is looked for there.
 
     Attributes:
-        kind: one of the kinds of relations.json but "medial", which is a direction. Sides are the patient's own, as
+        kind: one of the kinds of relations.json but "medial", which is between a pair. Sides are the patient's own, as
             everywhere.
         words: for it, as the user wrote them.
         anchors: what the place is relative to: one group, and two for "between".
@@ -60,7 +61,7 @@ def parse_relation(text: str) -> Relation | None:
     anchors = _both(after) if kind == BETWEEN else _one(after)
     if kind in (LATERAL, MEDIAL) and anchors:
         kind, anchors = _about_midline(kind, anchors[0])
-    if targets is None or not anchors or (side and not targets):
+    if targets is None or not anchors or not all(anchors) or (side and not targets):
         return None
     return Relation(kind, _spaced(match[0]), anchors, targets)
 
@@ -74,14 +75,14 @@ def _side_of_targets(after: str) -> tuple[str, str]:
 
 
 def _about_midline(kind: str, group: Group) -> tuple[str, tuple[Group, ...]]:
-    """Lateral and medial of a structure at one side are directions; medial of a pair is between it."""
+    """Lateral of a structure at one side is a direction; medial of it, or of a pair, is between it and its twin."""
     sides = {concept.side for concept in group}
-    if sides in ({"left"}, {"right"}):
-        return ("left" if (sides == {"left"}) == (kind == LATERAL) else "right"), (group,)
     if kind == LATERAL:
-        return LATERAL, (group,)
-    left, right = (tuple(c for c in group if c.side == side) for side in ("left", "right"))
-    return BETWEEN, (left, right) if left and right and "" not in sides else ()
+        return (min(sides) if sides in ({"left"}, {"right"}) else LATERAL), (group,)
+    if "" in sides:
+        return BETWEEN, ()
+    pair = {side: dict.fromkeys(re.sub("left|right", side, concept.id) for concept in group) for side in _SIDES}
+    return BETWEEN, tuple(tuple(concepts()[name] for name in pair[side] if name in concepts()) for side in _SIDES)
 
 
 def _targets(text: str) -> Group | None:

@@ -107,6 +107,6 @@ def in_context(content: Sequence[str]) -> tuple[str, ...] | None:
     near = process.extract(word, sorted(lexicon().vocabulary), scorer=OSA.distance, score_cutoff=1, limit=None)
     likely = [target for target, *_ in near if len(word) > 4 or _slipped(word, target)]
     tried = [(*content[:place], target, *content[place + 1 :]) for target in likely]
-    named = [(words, lexicon().entries.get(key_of(words))) for words in tried]
-    found = [(words, entry) for words, entry in named if entry is not None and not entry.group]
+    named = [(phrase, lexicon().entries.get(key_of(phrase))) for phrase in tried]
+    found = [(phrase, entry) for phrase, entry in named if entry is not None and not entry.group]
     return found[0][0] if found and all(entry is found[0][1] for _, entry in found) else None

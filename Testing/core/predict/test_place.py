@@ -34,6 +34,12 @@ def test_straight_across_and_opposite(kind: str) -> None:
     assert fit(kind, BALL + 100 * (way + across), [BALL]) == pytest.approx(0.5, abs=0.05)
 
 
+def test_both_sides() -> None:
+    left, right, front = (BALL + 100 * np.array(way, float) for way in ((-1, 0, 0), (1, 0, 0), (0, 1, 0)))
+    assert fit("lateral", left, [BALL]) > 0.97 and fit("lateral", right, [BALL]) > 0.97
+    assert fit("lateral", front, [BALL]) < 0.05
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(*[st.floats(-80, 80)] * 3), st.floats(0.1, 0.9))
 def test_between_is_between(way: tuple[float, float, float], part: float) -> None:
@@ -56,6 +62,8 @@ def test_between_is_between(way: tuple[float, float, float], part: float) -> Non
         ("behind the brainstem", "skull", "mandible"),
         ("parotid gland left of the mandible", "parotid_gland_left", "parotid_gland_right"),
         ("near the brainstem", "parotid_gland_left", "mandible"),
+        ("glands on both sides of the brainstem", "parotid_gland_right", "mandible"),
+        ("medial to the left parotid gland", "brainstem", "parotid_gland_left"),
     ],
 )
 def test_regions_by_place(model: LoadedModel, encoded: Encoded, text: str, first: str, never: str) -> None:

@@ -31,7 +31,7 @@ def said(text: str) -> tuple[str, list[list[str]], list[str]]:
         ("between the liver and the left kidney", ("between", [["liver"], ["kidney_left"]], [])),
         ("between left and right kidney", ("between", [["kidney_left"], ["kidney_right"]], [])),
         ("medial to the kidneys", ("between", [["kidney_left"], ["kidney_right"]], [])),
-        ("medial to the left kidney", ("right", [["kidney_left"]], [])),
+        ("medial to the left kidney", ("between", [["kidney_left"], ["kidney_right"]], [])),
         ("lateral to the left kidney", ("left", [["kidney_left"]], [])),
         ("kidney on either side of the spinal cord", ("lateral", [["spinal_cord"]], ["kidney_left", "kidney_right"])),
         ("the kidney behind the liver on the left", ("posterior", [["liver"]], ["kidney_left"])),
