@@ -75,6 +75,21 @@ def flatten(node: Any, inWorld: bool = True, volumeNode: Any = None, notOurs: bo
     return Segmentation(labels, toWorld @ own if inWorld else own, (*rows, *missing), model, notes=tuple(notes))
 
 
+def segmentMask(node: Any, segmentId: str, volumeNode: Any) -> NDArray[np.uint8]:
+    """One segment on the grid of a volume, 1 inside: (I, J, K). Raises MedVLPError for a transform not linear."""
+    content = node.GetSegmentation()
+    if not content.ContainsRepresentation(BINARY):
+        content.CreateRepresentation(BINARY)
+    mask = np.zeros(volumeNode.GetImageData().GetDimensions(), np.uint8, "F")
+    relation = np.linalg.inv(parentToWorld(volumeNode)) @ parentToWorld(node)
+    for image, byValue in layersOf(content):
+        numbers = {value: 1 for value, one in byValue.items() if one == segmentId}
+        if numbers:
+            layer, start = _onGrid(node, image, mask.shape, ijkToParent(volumeNode), relation)
+            _paint(content, mask, layer, start, numbers)
+    return mask
+
+
 def _onGrid(
     node: Any, image: Any, shape: tuple[int, ...], grid: NDArray[np.float64], relation: NDArray[np.float64]
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:

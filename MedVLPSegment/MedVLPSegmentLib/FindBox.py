@@ -1,4 +1,4 @@
-"""Find by words: a query line with suggestions, and the regions that were found, the best first."""
+"""Find by words or by an example: a query line, a segment, and the regions that were found, the best first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ NAME, SCORE, VOLUME = range(3)
 
 
 class FindBox:
-    """Drives queryEdit, findButton, regionTree, findMessageLabel and keepButton.
+    """Drives queryEdit, findButton, exampleSelector, likeButton, regionTree, findMessageLabel and keepButton.
 
     Args:
         ui: the panel's widgets.
         onSearch: called when the user wants the words looked for.
+        onLike: called when the user wants what looks like `example`.
         onPreview: called when another region is to be shown, see `current`.
         onKeep: called when the current region is to be kept.
     """
@@ -31,6 +32,7 @@ class FindBox:
         self,
         ui: Any,
         onSearch: Callable[[], None],
+        onLike: Callable[[], None],
         onPreview: Callable[[], None],
         onKeep: Callable[[], None],
     ) -> None:
@@ -45,6 +47,7 @@ class FindBox:
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         ui.queryEdit.connect("returnPressed()", self._search)
         ui.findButton.connect("clicked(bool)", self._search)
+        ui.likeButton.connect("clicked(bool)", onLike)
         ui.regionTree.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self._onCurrent)
         ui.keepButton.connect("clicked(bool)", onKeep)
         ui.findMessageLabel.connect("linkActivated(QString)", self._onSuggestion)
@@ -73,6 +76,8 @@ class FindBox:
         self._obstacle = obstacle
         self.ui.findButton.enabled = not obstacle
         self.ui.findButton.toolTip = obstacle or _("Look for the words in the volume (Enter).")
+        self.ui.likeButton.enabled = not obstacle
+        self.ui.likeButton.toolTip = obstacle or _("Look for what looks like the segment, in the volume chosen above.")
 
     def clear(self) -> None:
         """Forget the regions."""
@@ -102,6 +107,11 @@ class FindBox:
     def say(self, text: str, kind: str = "plain") -> None:
         """A sentence below the list."""
         tell(self.ui.findMessageLabel, escape(text), kind)
+
+    def example(self) -> tuple[Any, str]:
+        """The segmentation node and the id of the segment to look for; None and "" for none."""
+        node = self.ui.exampleSelector.currentNode()
+        return node, str(self.ui.exampleSelector.currentSegmentID()) if node is not None else ""
 
     def current(self) -> Any:
         """The region that is shown, None for none."""

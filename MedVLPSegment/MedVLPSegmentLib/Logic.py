@@ -18,6 +18,7 @@ from MedVLPLib.Matrices import ijkToWorld
 from MedVLPLib.Texts import _
 from MedVLPLib.Volumes import checkVolumeNode, contentKey, volumeFromNode
 from MedVLPSegmentLib import Regions
+from MedVLPSegmentLib.Example import Example
 from MedVLPSegmentLib.Rois import boxFromRoi, roiNote
 from MedVLPSegmentLib.Run import Run
 from MedVLPSegmentLib.Runs import Runs, cancelled
@@ -144,6 +145,25 @@ class SegmentLogic:
         self._runs.refuseTwice(run)
         volume, key = self._volumeOf(volumeNode)
         return self._begin(run, self.worker.find(volume, text, k=k, model=model, device=device, tile=tile, key=key))
+
+    def findAlike(
+        self, volumeNode: Any, segmentationNode: Any, segmentId: str, *, k: int = 5, model: str | None = None,
+        device: str = "auto", tile: int | None = None, onProgress: Callback = None, onEnd: Callback = None,
+    ) -> Run:  # fmt: skip
+        """Search what looks like a segment, of this volume or of another one in the scene; otherwise as `find`."""
+        example = Example(segmentationNode, segmentId)
+        shown = (segmentationNode.GetID(), segmentId)
+        how = {"model": model, "device": device, "tile": tile}
+        run = Run(
+            "find", volumeNode, {"text": f"like {example.name}", "example": shown, "k": k, **how}, onProgress, onEnd
+        )
+        self._runs.refuseTwice(run)
+        volume, key = self._volumeOf(volumeNode)
+        # Another volume goes there for this once: the worker keeps the one that is searched, with what it knows of it.
+        same = example.volumeNode is volumeNode
+        seen, seenKey = (volume, key) if same else (volumeFromNode(example.volumeNode), "")
+        run.then = lambda likeness: self.worker.find(volume, like=likeness, k=k, key=key, **how)
+        return self._begin(run, self.worker.likeness(seen, example.mask(), example.name, key=seenKey, **how))
 
     def showRegion(self, run: Run, region: Any) -> Any:
         """Show one of `run.result.regions` as the preview; return its node.

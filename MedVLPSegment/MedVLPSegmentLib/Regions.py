@@ -23,7 +23,6 @@ from MedVLPSegmentLib.Segments import (
     writeSegment,
 )
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.text.concepts import concepts
 from vlp3d_core.volume.segmentation import Segment
 
 PREVIEW = "MedVLP.Preview"
@@ -114,8 +113,7 @@ def _image(region: Any, volumeNode: Any, affine: NDArray[np.float64], grid: NDAr
 
 
 def _segment(region: Any) -> Segment:
-    concept = concepts()[region.concept]
     return Segment(
-        1, region.concept, region.name, region.color, concept.category, concept.type, concept.modifier,
+        1, region.concept, region.name, region.color, region.category, region.type, region.modifier,
         region.score, region.volume_ml, True,
     )  # fmt: skip

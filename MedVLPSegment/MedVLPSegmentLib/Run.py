@@ -23,6 +23,8 @@ class Run:
         stage, fraction, remaining: where it is: a word, 0 to 1, seconds or None where not known.
         result: what came out, by kind; None before the end.
         error: why there is no result; also for a run that was cancelled because its volume went away.
+        then: makes the second job of the result of the first one; None for a run of one job, and in the second.
+        behind: part of the whole that lies behind when the job begins.
         onProgress, onEnd: called with the run, in the thread that polls.
     """
 
@@ -50,6 +52,8 @@ class Run:
         self.onEnd = onEnd
         self.scene = 0
         self.job: Any = None
+        self.then: Callable[[Any], Any] | None = None
+        self.behind = 0.0
         self.finish: Callable[[Run, Any], Any] = lambda run, result: result
         self.stopped: MedVLPError | None = None
         self.stop: Callable[[Run], None] = lambda run: None

@@ -9,6 +9,9 @@ from MedVLPLib.Texts import _
 from MedVLPSegmentLib.Run import Run
 from vlp3d_core.errors import Cancelled, MedVLPError
 
+HALF = 0.5
+"""Of a run of two jobs, the first one's part."""
+
 
 class Runs:
     """Ties every run to its job, and ends it once."""
@@ -31,9 +34,7 @@ class Runs:
 
     def begin(self, run: Run, job: Any) -> Run:
         """Follow a job of the worker's; callbacks come from the worker's `poll`."""
-        run.job, run.stage = job, job.stage
-        job.on_progress = lambda job: self._progress(run)
-        job.on_end = lambda job: self._jobEnded(run)
+        self._follow(run, job)
         self._runs.append(run)
         return run
 
@@ -48,11 +49,18 @@ class Runs:
         for run in self.all:
             self._end(run, "cancelled", error=run.stopped or cancelled())
 
+    def _follow(self, run: Run, job: Any) -> None:
+        run.job, run.stage = job, job.stage
+        job.on_progress = lambda job: self._progress(run)
+        job.on_end = lambda job: self._jobEnded(run)
+
     def _progress(self, run: Run) -> None:
         if run.ended:
             return
         job = run.job
-        run.state, run.stage, run.fraction, run.remaining = "running", job.stage, job.fraction, job.remaining_seconds
+        run.state, run.stage = "running", job.stage
+        run.fraction = run.behind + (HALF if run.then else 1 - run.behind) * job.fraction
+        run.remaining = None if run.then else job.remaining_seconds
         if run.onProgress:
             run.onProgress(run)
 
@@ -64,6 +72,9 @@ class Runs:
             self._end(run, "cancelled", error=run.stopped)
         elif job.state != "done":
             self._end(run, job.state, error=job.error or cancelled())
+        elif run.then is not None:
+            start, run.then, run.behind = run.then, None, HALF
+            self._follow(run, start(job.result))
         else:
             self._take(run, job.result)
 

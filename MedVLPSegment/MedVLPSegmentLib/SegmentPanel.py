@@ -55,7 +55,8 @@ class SegmentPanel:
         self.structures = StructureTree(ui, self._guard(self._onStructures))
         self.results = ResultList(ui, resources / "Icons")
         self.saving = Saving(ui, lambda: self.results.node, self.runBar.say)
-        self.find = FindBox(ui, self._guard(self.startFind), self._guard(self._onPreview), self._guard(self._onKeep))
+        slots = (self.startFind, self.startFindAlike, self._onPreview, self._onKeep)
+        self.find = FindBox(ui, *map(self._guard, slots))
         self.advanced = AdvancedBox(ui, self._guard(self._onDevice), self._guard(self.stopWorker))
         self._refreshLater = qt.QTimer()
         self._refreshLater.setSingleShot(True)
@@ -157,6 +158,13 @@ class SegmentPanel:
             return
         run = self.logic.find(parameters.inputVolume, parameters.query, onEnd=self._onFound, **self._how(parameters))
         self._begin(run)
+
+    def startFindAlike(self) -> None:
+        """Look for what looks like the chosen segment in the chosen volume."""
+        parameters = self.parameters
+        if parameters is not None:
+            volume, how = parameters.inputVolume, self._how(parameters)
+            self._begin(self.logic.findAlike(volume, *self.find.example(), onEnd=self._onFound, **how))
 
     def _how(self, parameters: Parameters) -> dict[str, Any]:
         return {

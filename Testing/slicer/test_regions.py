@@ -47,7 +47,8 @@ def region(volume_node: Any, name: str = "parotid_gland_left", mask: NDArray[np.
     concept = concepts()[name]
     box = mask[low[0] : high[0], low[1] : high[1], low[2] : high[2]].astype(np.uint8)
     return FoundRegion(
-        rank=1, concept=name, name=concept.name, color=concept.color, score=0.8, centre=(float(r), float(a), float(s)),
+        rank=1, concept=name, name=concept.name, color=concept.color, category=concept.category,
+        type=concept.type, modifier=concept.modifier, score=0.8, centre=(float(r), float(a), float(s)),
         volume_ml=1.5, mask=box, affine=crop,
     )  # fmt: skip
 

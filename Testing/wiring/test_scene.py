@@ -65,7 +65,7 @@ def test_the_first_volume_is_chosen(host: Any, add_head: Make) -> None:
 
 
 def test_without_a_volume_the_tooltips_say_so(host: Any, widget: Any) -> None:
-    for button in (widget.ui.segmentButton, widget.ui.findButton):
+    for button in (widget.ui.segmentButton, widget.ui.findButton, widget.ui.likeButton):
         assert not button.enabled
         assert button.toolTip.startswith("Choose a volume first.")
 

@@ -19,7 +19,7 @@ from Testing.wiring.host.pythonqt import has_signal
 ROOT = Path(__file__).parents[2]
 USED_BY_HANDS = {
     "QLineEdit", "QTreeWidget", "QPushButton", "QToolButton", "QComboBox", "QSpinBox", "QCheckBox", "QTextBrowser",
-    "QPlainTextEdit", "qMRMLNodeComboBox", "ctkCollapsibleButton",
+    "QPlainTextEdit", "qMRMLNodeComboBox", "qMRMLSegmentSelectorWidget", "ctkCollapsibleButton",
 }  # fmt: skip
 SHARED = {"dependencyFrame", "dependencyLabel", "installButton"}
 """What MedVLPLib asks of every panel."""
@@ -72,7 +72,7 @@ class Module:
         return [e for e in self.root.iter("widget") if e.get("class") in USED_BY_HANDS]
 
 
-MODULES = (Module("MedVLPSegment", 7, 7), Module("MedVLPTrain", 12, 5))
+MODULES = (Module("MedVLPSegment", 8, 7), Module("MedVLPTrain", 12, 5))
 
 
 @pytest.fixture(params=MODULES, ids=lambda module: module.name)
@@ -118,7 +118,12 @@ def test_screen_readers_have_a_name_for_whatever_can_be_used(element: ET.Element
     texts = {p.get("name"): (p.findtext("string") or "") for p in element.findall("property")}
     assert texts.get("accessibleName", "").strip()
     if element.get("class") not in ("ctkCollapsibleButton", "QTextBrowser", "QPlainTextEdit", "QTreeWidget"):
-        assert texts.get("toolTip") or element.get("name") in ("segmentButton", "findButton", "installButton")
+        assert texts.get("toolTip") or element.get("name") in (
+            "segmentButton",
+            "findButton",
+            "likeButton",
+            "installButton",
+        )
 
 
 def test_the_tab_key_visits_whatever_can_be_used_in_the_order_of_the_panel(module: Module) -> None:

@@ -9,7 +9,10 @@ Needs the standard library and numpy only. All methods belong to one thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from vlp3d_core.service.conversation import Callback, Conversation
 from vlp3d_core.service.job import Found, FoundRegion, Job
@@ -121,11 +124,11 @@ class Worker(Conversation):
         }
         return self.request("segment", volume, key, on_progress, on_end, **rest)
 
-    def find(
+    def likeness(
         self,
         volume: Volume,
-        text: str,
-        k: int = 5,
+        mask: NDArray[Any],
+        name: str = "the region",
         model: str | None = None,
         device: str = "auto",
         tile: int | None = None,
@@ -133,11 +136,37 @@ class Worker(Conversation):
         on_progress: Callback | None = None,
         on_end: Callback | None = None,
     ) -> Job:
+        """What a region of a volume looks like to a model, for `find` in any volume; a pass of its own.
+
+        Args:
+            mask: (I, J, K) on the volume's own grid, not 0 inside.
+
+        Result: {"query": [...], "volume_ml", "name", "model"}, a small JSON object.
+        """
+        rest = {"name": name, "model": model, "device": device, "tile": tile}
+        return self.request("likeness", volume, key, on_progress, on_end, mask, **rest)
+
+    def find(
+        self,
+        volume: Volume,
+        text: str = "",
+        k: int = 5,
+        model: str | None = None,
+        device: str = "auto",
+        tile: int | None = None,
+        key: str = "",
+        on_progress: Callback | None = None,
+        on_end: Callback | None = None,
+        like: Mapping[str, Any] | None = None,
+    ) -> Job:
         """Regions that a text names, at most `k`, best first; encodes the volume first where that was not done.
+
+        Args:
+            like: what `likeness` resulted in, by the same model, in place of the text; always a pass of its own.
 
         Result: `Found`.
         """
-        rest = {"text": text, "k": k, "model": model, "device": device, "tile": tile}
+        rest = {"text": text, "k": k, "model": model, "device": device, "tile": tile, "like": like}
         return self.request("find", volume, key, on_progress, on_end, **rest)
 
 

@@ -10,7 +10,7 @@ import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -33,7 +33,7 @@ class _Open:
 
     job: Job
     uploads: Uploads | None = None
-    token: int = 0
+    tokens: list[int] = field(default_factory=list)
     place: Place | None = None
 
 
@@ -130,6 +130,7 @@ class Conversation:
         key: str,
         on_progress: Callback | None,
         on_end: Callback | None,
+        mask: Any = None,
         **rest: Any,
     ) -> Job:
         job = Job(next(self._ids), kind, on_progress, on_end)
@@ -138,12 +139,15 @@ class Conversation:
             uploads = self._started()
             job.stage = "" if uploads.process.ready else "starting"
             message = {"id": job.id, "do": kind, **{name: value for name, value in rest.items() if value is not None}}
-            if volume is None:
-                self._open[job.id] = _Open(job, uploads)
-            else:
-                token = uploads.lend(volume, key)
-                self._open[job.id] = _Open(job, uploads, token, Place.of(volume))
-                message["volume"] = token
+            tokens: list[int] = []
+            self._open[job.id] = _Open(job, uploads, tokens)
+            if volume is not None:
+                tokens.append(uploads.lend(volume, key))
+                self._open[job.id] = _Open(job, uploads, tokens, Place.of(volume))
+                message["volume"] = tokens[-1]
+                if mask is not None:
+                    tokens.append(uploads.lend(Volume(mask, volume.affine), ""))
+                    message["mask"] = tokens[-1]
             uploads.process.send(message)
         except MedVLPError as error:
             self._inbox.put((None, {"event": "failed", "id": job.id, "error": error}))
@@ -227,8 +231,9 @@ class Conversation:
         job = opened.job
         if self._open.pop(job.id, None) is None:
             return
-        if opened.uploads is not None and opened.token:
-            opened.uploads.give_back(opened.token)
+        if opened.uploads is not None:
+            for token in opened.tokens:
+                opened.uploads.give_back(token)
         job.state, job.result, job.error = state, result, error
         job.remaining_seconds = None
         if state == "done":

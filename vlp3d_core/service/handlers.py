@@ -11,16 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlp3d_core.errors import Cancelled
+import numpy as np
+
+from vlp3d_core.errors import Cancelled, MedVLPError, UsageError
 from vlp3d_core.progress import Cancel, Progress, check
 from vlp3d_core.service.arrays import discard, write_array
 from vlp3d_core.service.forecast import Forecast, Rates
-from vlp3d_core.service.protocol import Request
+from vlp3d_core.service.protocol import Like, Request
 from vlp3d_core.service.shelf import Kept, Models, Shelf
 from vlp3d_core.volume.segmentation import FEW
 
 if TYPE_CHECKING:
     from vlp3d_core.predict.answer import Encoded
+    from vlp3d_core.predict.find import Regions
     from vlp3d_core.predict.loaded import LoadedModel
     from vlp3d_core.predict.region import Region
 
@@ -114,11 +117,18 @@ class _Run:
     ) -> None:
         self.handlers, self.kept, self.model, self.request, self.cancel = handlers, kept, model, request, cancel
         self.rates = handlers.rates(model)
-        self.encoded = None if request.roi else kept.find(model, request.tile)
+        anew = request.roi or request.like or request.do == "likeness"
+        self.encoded = None if anew else kept.find(model, request.tile)
         self.forecast = Forecast(self._voxels(), self.rates, tell)
 
     def result(self) -> dict[str, Any]:
-        work = {"estimate": self.estimate, "encode": self.encode, "segment": self.segment, "find": self.find}
+        work = {
+            "estimate": self.estimate,
+            "encode": self.encode,
+            "segment": self.segment,
+            "likeness": self.likeness,
+            "find": self.find,
+        }
         result = work[self.request.do]()
         self.forecast.end()
         return result
@@ -161,10 +171,18 @@ class _Run:
             "report": made.report,
         }
 
+    def likeness(self) -> dict[str, Any]:
+        request = self.request
+        mask = self.handlers.shelf.get(request.mask).raw.array
+        if mask.shape != self.kept.raw.shape:
+            raise MedVLPError("The mask does not have the volume's shape.", "Draw it on the volume's own grid.")
+        volume = self.kept.volume()
+        made = self.model.likeness(volume, mask != 0, request.name, request.tile, self.forecast, self.cancel)
+        query = made.query.tolist()
+        return {"query": query, "volume_ml": made.volume_ml, "name": made.name, "model": self.model.bundle.name}
+
     def find(self) -> dict[str, Any]:
-        encoded = self._encoded()
-        self.forecast("searching", 0.0)
-        regions = self.model.find(encoded, self.request.text, self.request.k)
+        regions = self._alike(self.request.like) if self.request.like else self._named()
         rows: list[dict[str, Any]] = []
         try:
             for rank, region in enumerate(regions, 1):
@@ -181,6 +199,23 @@ class _Run:
             "suggestions": list(regions.prompt.suggestions),
         }
 
+    def _named(self) -> Regions:
+        encoded = self._encoded()
+        self.forecast("searching", 0.0)
+        return self.model.find(encoded, self.request.text, self.request.k)
+
+    def _alike(self, like: Like) -> Regions:
+        from vlp3d_core.predict.like import Likeness
+
+        request, name, queries = self.request, self.model.bundle.name, self.model.ready.queries
+        if queries is None or (like.model, len(like.query)) != (name, queries.shape[1]):
+            raise UsageError(f"This likeness is of the model {like.model}, not of {name}.", "Show the example again.")
+        known = Likeness(np.array(like.query, np.float32), like.volume_ml, like.name)
+        volume = self.kept.volume()
+        found = self.model.find_alike(volume, known, request.k, request.tile, self.forecast, self.cancel)
+        self.forecast("searching", 0.0)
+        return found
+
     def _region(self, rank: int, region: Region) -> dict[str, Any]:
         mask, affine = region.crop()
         return {
@@ -188,6 +223,9 @@ class _Run:
             "concept": region.concept.id,
             "name": region.concept.name,
             "color": list(region.concept.color),
+            "category": region.concept.category,
+            "type": region.concept.type,
+            "modifier": region.concept.modifier,
             "score": region.score,
             "centre": list(region.centre),
             "volume_ml": region.volume_ml,
@@ -213,7 +251,9 @@ class _Run:
         grid = float(math.prod(grid_for(self.model.bundle, self.kept.raw, self.request.roi).shape))
         stages: dict[str, float] = {}
         if self.encoded is None:
-            stages = {"preparing": native, "encoding": grid, "cleaning": grid}
+            stages = {"preparing": native, "encoding": grid}
+        if self.encoded is None and do != "likeness":
+            stages["cleaning"] = grid
         if do == "segment":
             stages["resampling"] = native
         elif do == "find":

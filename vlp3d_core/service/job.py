@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.volume.segmentation import Code
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -20,7 +21,7 @@ class Job:
 
     Attributes:
         id: number of the job, unique for its `Worker`.
-        kind: "hello", "models", "choose", "estimate", "encode", "segment" or "find".
+        kind: "hello", "models", "choose", "estimate", "encode", "segment", "likeness" or "find".
         state: the last three are final.
         stage: what is being done (see `protocol.STAGES`), "" before the first word of the worker.
         fraction: part of the whole job that is done, 0 to 1; never falls.
@@ -54,6 +55,7 @@ class FoundRegion:
         rank: 1 is the best.
         concept: concept id.
         name: display name; `color` is RGB, 0 to 255.
+        category, type, modifier: its terminology, as `Concept` has it.
         score: mean probability over the region, 0 to 1.
         centre: centre of mass in RAS mm.
         volume_ml: on the model's grid.
@@ -65,6 +67,9 @@ class FoundRegion:
     concept: str
     name: str
     color: tuple[int, int, int]
+    category: Code
+    type: Code
+    modifier: Code | None
     score: float
     centre: tuple[float, float, float]
     volume_ml: float

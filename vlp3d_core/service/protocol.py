@@ -20,7 +20,7 @@ MAX_ANSWER = 1 << 26
 
 QUICK = ("hello", "models")
 """Requests that are answered at once, whatever else runs."""
-WORK = ("choose", "estimate", "encode", "segment", "find")
+WORK = ("choose", "estimate", "encode", "segment", "likeness", "find")
 """Requests that wait for each other; each of them names a volume."""
 NOTICES = ("volume", "release", "cancel", "shutdown")
 STAGES = ("starting", "loading", "choosing", "preparing", "encoding", "cleaning", "resampling", "searching")
@@ -67,6 +67,16 @@ def lines(stream: IO[bytes], limit: int) -> Iterator[bytes | None]:
 
 
 @dataclass(frozen=True)
+class Like:
+    """What a region looks like, as it travels: `predict.like.Likeness`, and the name of the model that made it."""
+
+    query: tuple[float, ...]
+    volume_ml: float
+    name: str
+    model: str
+
+
+@dataclass(frozen=True)
 class Request:
     """One request, its values checked for their types.
 
@@ -74,7 +84,9 @@ class Request:
         id: the client's number of the job.
         do: one of `QUICK` and `WORK`.
         volume: number under which the volume was sent.
-        model, device, tile, roi, structures, text, k: as `LoadedModel` takes them.
+        model, device, tile, roi, structures, text, k, name: as `LoadedModel` takes them.
+        mask: number under which the mask of `name` was sent, as a volume.
+        like: what is looked for in place of `text`.
     """
 
     id: int
@@ -87,6 +99,9 @@ class Request:
     structures: tuple[str, ...] | None = None
     text: str = ""
     k: int = 5
+    name: str = ""
+    mask: int = 0
+    like: Like | None = None
 
 
 def parse_request(message: Mapping[str, Any]) -> Request:
@@ -114,7 +129,18 @@ def parse_request(message: Mapping[str, Any]) -> Request:
         structures=texts_of(message, "structures") if optional["structures"] else None,
         text=text_of(message, "text", ""),
         k=whole_of(message, "k", 5),
+        name=text_of(message, "name", ""),
+        mask=whole_of(message, "mask", 0),
+        like=like_of(message["like"]) if message.get("like") is not None else None,
     )
+
+
+def like_of(body: Any) -> Like:
+    """A likeness. Raises Garbage."""
+    if not isinstance(body, dict) or not isinstance(body.get("query"), list):
+        raise Garbage("like is not a likeness.")
+    query = numbers_of(body, "query", len(body["query"]))
+    return Like(query, number(body.get("volume_ml"), "volume_ml"), text_of(body, "name"), text_of(body, "model"))
 
 
 def error_message(error: MedVLPError) -> dict[str, Any]:

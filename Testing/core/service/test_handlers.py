@@ -56,15 +56,18 @@ STAGES = [
     ("encode", "encoding"),
     ("find", "encoding"),
     ("find", "searching"),
+    ("likeness", "encoding"),
 ]
 
 
 @pytest.mark.parametrize(("do", "stage"), STAGES)
 def test_a_cancel_is_heard_at_every_stage(handlers: Handlers, do: str, stage: str) -> None:
     """The wish to stop comes right after the stage was announced; nothing but that stage may follow."""
-    arrive(handlers, make_toy_head(toy_grid((2.0, 2.0, 2.0))))
+    head = make_toy_head(toy_grid((2.0, 2.0, 2.0)))
+    arrive(handlers, head)
+    arrive(handlers, head.with_array(np.maximum(head.array, 0)), 2)
     seen: list[str] = []
-    request = Request(1, do, 1, "ct-tiny", "cpu", text="mandible", tile=56)
+    request = Request(1, do, 1, "ct-tiny", "cpu", text="mandible", tile=56, mask=2)
     with pytest.raises(Cancelled):
         handlers.work(request, lambda m: seen.append(m["stage"]), lambda: stage in seen)
     assert seen[-1] == stage
