@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 import qt
+import slicer
 
 from MedVLPLib.Tell import tell
 from MedVLPLib.Texts import _
@@ -18,7 +19,7 @@ NAME, SCORE, VOLUME = range(3)
 
 
 class FindBox:
-    """Drives queryEdit, findButton, exampleSelector, likeButton, regionTree, findMessageLabel and keepButton.
+    """Drives queryEdit, findButton, exampleFrame, likeButton, regionTree, findMessageLabel and keepButton.
 
     Args:
         ui: the panel's widgets.
@@ -47,6 +48,7 @@ class FindBox:
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         ui.queryEdit.connect("returnPressed()", self._search)
         ui.findButton.connect("clicked(bool)", self._search)
+        self.selector = self._makeSelector()
         ui.likeButton.connect("clicked(bool)", onLike)
         ui.regionTree.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self._onCurrent)
         ui.keepButton.connect("clicked(bool)", onKeep)
@@ -110,14 +112,24 @@ class FindBox:
 
     def example(self) -> tuple[Any, str]:
         """The segmentation node and the id of the segment to look for; None and "" for none."""
-        node = self.ui.exampleSelector.currentNode()
-        return node, str(self.ui.exampleSelector.currentSegmentID()) if node is not None else ""
+        node = self.selector.currentNode()
+        return node, str(self.selector.currentSegmentID()) if node is not None else ""
 
     def current(self) -> Any:
         """The region that is shown, None for none."""
         item = self.ui.regionTree.currentItem()
         number = item.data(NAME, qt.Qt.UserRole) if item is not None else None
         return self.regions[int(number)] if number is not None and int(number) < len(self.regions) else None
+
+    def _makeSelector(self) -> Any:
+        """Slicer's choice of a segment; made here, because not every build can make it from a .ui file."""
+        selector = slicer.qMRMLSegmentSelectorWidget()
+        selector.setMRMLScene(slicer.mrmlScene)
+        selector.toolTip = _("A segment that shows what to look for. It may belong to another volume of the scene.")
+        selector.accessibleName = _("Example")
+        self.ui.exampleFrame.layout().addWidget(selector)
+        self.ui.exampleLabel.setBuddy(selector)
+        return selector
 
     def _shortcut(self, key: str, step: int) -> Any:
         shortcut = qt.QShortcut(qt.QKeySequence(key), self.ui.queryEdit)

@@ -9,15 +9,15 @@ Make = Callable[..., Any]
 
 
 def test_what_looks_like_a_result_is_found_shown_and_kept(host: Any, segmented: Any, until: Make) -> None:
-    ui, panel = segmented.ui, segmented.panel
+    ui, panel, selector = segmented.ui, segmented.panel, segmented.panel.find.selector
     node = panel.parameters.result
-    assert ui.exampleSelector.currentNode() is node
-    ui.exampleSelector.setCurrentSegmentID("mandible")
+    assert selector.currentNode() is node
+    selector.setCurrentSegmentID("mandible")
     ui.likeButton.click()
     assert panel.runBar.busy
     until(host, lambda: not panel.runBar.busy)
     assert ui.regionTree.topLevelItem(0).text(0) == "1. Like Mandible"
-    assert panel.find.current().volume_ml > 0 and ui.exampleSelector.currentNode() is node, "previews are no examples"
+    assert panel.find.current().volume_ml > 0 and selector.currentNode() is node, "previews are no examples"
     before = node.GetSegmentation().GetNumberOfSegments()
     ui.keepButton.click()
     host.pending()

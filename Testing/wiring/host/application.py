@@ -21,6 +21,7 @@ from Testing.wiring.host import parameters, pythonqt, scripted
 from Testing.wiring.host.load_ui import child_widget_variables, load_ui
 from Testing.wiring.host.pythonqt import wrap
 from Testing.wiring.host.qt_module import make_qt
+from Testing.wiring.host.segment_selector import qMRMLSegmentSelectorWidget
 from Testing.wiring.host.widgets import ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLWidget
 
 ROOT = Path(__file__).parents[3]
@@ -207,6 +208,7 @@ def running(folder: Path, worker: Callable[..., Any] | None = None, name: str = 
         "selfTests": {},
         "qMRMLWidget": qMRMLWidget,
         "qMRMLNodeComboBox": qMRMLNodeComboBox,
+        "qMRMLSegmentSelectorWidget": lambda: wrap(qMRMLSegmentSelectorWidget()),
     }
     utilities = {
         "loadUI": load_ui,

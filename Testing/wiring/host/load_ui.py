@@ -9,10 +9,9 @@ from typing import Any
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from Testing.wiring.host.pythonqt import has_signal, unwrap, wrap
-from Testing.wiring.host.segment_selector import qMRMLSegmentSelectorWidget
 from Testing.wiring.host.widgets import ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLWidget
 
-CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentSelectorWidget, ctkCollapsibleButton)
+CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton)
 
 
 def load_ui(path: str) -> Any:
