@@ -35,7 +35,7 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         "Intensities": "{kind} {low:g} to {high:g}".format(**card["normalisation"]),
         "Must show": f"one of {', '.join(anchors)}; else nothing is reported" if anchors else "anything",
         "Network": _network(architecture),
-        "Text": f"{card['text_encoder']['name']}, SHA-256 {card['text_encoder']['sha256'][:12]}…",
+        **_text(card["text_encoder"]),
         "Weights": f"{card['weights']['bytes'] / 1e6:.1f} MB, SHA-256 {card['weights']['sha256'][:12]}…",
         "Licence": card["licence"],
         "Trained by": f"`{card['recipe']['command']}`, seed {card['recipe']['seed']}",
@@ -56,6 +56,11 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         yield "## Limits"
         yield ""
         yield from (f"* {limit}" for limit in card["limits"])
+
+
+def _text(encoder: dict[str, Any]) -> dict[str, str]:
+    """A model of classes or instances has none."""
+    return {"Text": f"{encoder['name']}, SHA-256 {encoder['sha256'][:12]}…"} if encoder["sha256"] else {}
 
 
 def _network(architecture: dict[str, Any]) -> str:
