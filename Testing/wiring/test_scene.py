@@ -99,15 +99,15 @@ def test_a_warped_volume_is_refused_as_soon_as_it_is_warped(host: Any, widget: A
     assert widget.ui.segmentButton.enabled
 
 
-def test_an_mr_is_not_given_to_a_ct_model(host: Any, widget: Any, add_head: Make) -> None:
+def test_a_pet_is_not_given_to_a_model_of_ct_mr_or_em(host: Any, widget: Any, add_head: Make) -> None:
     node = add_head(host)
     widget.panel.parameters.model = ""
     host.pending()
     assert widget.ui.segmentButton.enabled
-    node.SetAttribute("DICOM.Modality", "MR")
+    node.SetAttribute("DICOM.Modality", "PT")
     widget.panel.refresh()
     assert not widget.ui.segmentButton.enabled
-    assert widget.ui.segmentButton.toolTip == "The volume is MR, and the models know CT only."
+    assert widget.ui.segmentButton.toolTip.startswith("No model fits this volume (PT, spacing 4 x 4 x 4 mm")
     assert widget.ui.modelReasonLabel.text == widget.ui.segmentButton.toolTip
 
 
