@@ -1,8 +1,13 @@
-"""The concepts: every structure and finding that the engine has a word for, read once from concepts.json."""
+"""The concepts: every structure and finding that the engine has a word for, read once from concepts.json.
+
+Further words for them are in aliases.json: the lexicon alone knows those. The text tower is not trained on them and the
+benchmark's phrases are not made of them, so that rare names can be added without either becoming another one.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +35,7 @@ class Concept:
         color: RGB, 0 to 255.
         adjectives: those of `synonyms` that are adjectives ("renal").
         parts: concepts that together make (most of) this one, for a model that knows only the parts.
+        aliases: rare names, abbreviations and labels of other programs, without the side.
     """
 
     id: str
@@ -45,23 +51,43 @@ class Concept:
     color: tuple[int, int, int]
     adjectives: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Group:
-    """A named set of concepts ("Lungs"); `members` are concept ids."""
+    """A named set of concepts ("Lungs"); `members` are concept ids, `aliases` as those of a concept."""
 
     id: str
     name: str
     synonyms: tuple[str, ...]
     members: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
 
 
 @cache
-def _document() -> dict[str, Any]:
-    text = files("vlp3d_core.text").joinpath("concepts.json").read_text(encoding="utf-8")
+def _document(name: str = "concepts.json") -> dict[str, Any]:
+    text = files("vlp3d_core.text").joinpath(name).read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
+
+
+def _aliases(name: str) -> tuple[str, ...]:
+    """Those of an id, or of both of a pair."""
+    table: dict[str, list[str]] = _document("aliases.json")["aliases"]
+    pair = re.sub("_(left|right)$", "", name)
+    return (*table.get(name, ()), *(table.get(pair, ()) if pair != name else ()))
+
+
+@cache
+def ambiguous() -> Mapping[str, tuple[str, ...]]:
+    """Words that may mean different things ("tummy") → ids of concepts that are offered for them."""
+    return MappingProxyType(
+        {
+            word: tuple(i for name in names for i in (name, f"{name}_left", f"{name}_right") if i in concepts())
+            for word, names in _document("aliases.json")["ambiguous"].items()
+        }
+    )
 
 
 @cache
@@ -75,7 +101,7 @@ def groups() -> Mapping[str, Group]:
     """All groups by id."""
     return MappingProxyType(
         {
-            row["id"]: Group(row["id"], row["name"], tuple(row["synonyms"]), tuple(row["members"]))
+            row["id"]: Group(row["id"], row["name"], tuple(row["synonyms"]), tuple(row["members"]), _aliases(row["id"]))
             for row in _document()["groups"]
         }
     )
@@ -98,6 +124,7 @@ def _concept(row: dict[str, Any]) -> Concept:
         color=(red, green, blue),
         adjectives=adjectives,
         parts=tuple(row.get("parts", ())),
+        aliases=_aliases(row["id"]),
     )
 
 

@@ -98,6 +98,11 @@ def lexicon() -> Lexicon:
             builder.group(phrase, group.id, group.members)
     for concept in concepts().values():
         builder.identifier(concept)
+    for concept in concepts().values():
+        builder.concept(concept, concept.aliases)
+    for group in groups().values():
+        for phrase in group.aliases:
+            builder.group(phrase, group.id, group.members)
     vocabulary = frozenset(word for key in builder.entries for word in key)
     return Lexicon(builder.entries, frozenset(builder.joined), vocabulary, max(map(len, builder.entries)))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from vlp3d_core.text.clauses import items_of
-from vlp3d_core.text.concepts import Concept, concepts
-from vlp3d_core.text.lexicon import fillers
+from vlp3d_core.text.concepts import Concept, ambiguous, concepts
+from vlp3d_core.text.lexicon import Key, content_of, fillers, key_of
 from vlp3d_core.text.listing import resolve_items
 from vlp3d_core.text.spelling import correct, known_words
 from vlp3d_core.text.words import LONGEST, Token, tokenise
@@ -72,6 +72,7 @@ def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple
     best: dict[str, float] = {}
     for part in list(dict.fromkeys(parts))[:SUGGESTIONS]:
         query = " ".join(token.word for token in tokenise(part) if token.word not in fillers())
+        best |= {i: 100.0 for i in _meanings().get(_key(part), ()) if known is None or i in known}
         scores = process.extract(query, _phrases(), scorer=fuzz.ratio, score_cutoff=ALIKE, limit=40)
         scores += process.extract(query, _phrases(), scorer=fuzz.token_set_ratio, score_cutoff=80, limit=40)
         for _, score, row in scores:
@@ -87,6 +88,16 @@ def _spelled(token: Token) -> list[Token]:
         return [token]
     corrected = correct(token.word) or correct(token.raw)
     return [replace(token, word=word) for word in corrected] or [token]
+
+
+@cache
+def _meanings() -> dict[Key, tuple[str, ...]]:
+    """What ambiguous words may mean."""
+    return {_key(word): ids for word, ids in ambiguous().items()}
+
+
+def _key(text: str) -> Key:
+    return key_of(content_of(tokenise(text))[0])
 
 
 @cache

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
+from vlp3d_core.text.concepts import ambiguous
 from vlp3d_core.text.descriptions import described_words
 from vlp3d_core.text.lexicon import dropped, fillers, key_of, lexicon, side_words
-from vlp3d_core.text.words import common_form, words
+from vlp3d_core.text.words import common_form, plain_words, words
 
 
 @cache
@@ -34,17 +35,27 @@ def _ordinary() -> frozenset[str]:
     return frozenset(json.loads(text))
 
 
+@cache
+def _ambiguous() -> frozenset[str]:
+    """Words with several meanings are none misspelt ("neurit")."""
+    return frozenset(word for phrase in ambiguous() for word in plain_words(phrase))
+
+
 @lru_cache(maxsize=4096)
 def correct(word: str) -> tuple[str, ...]:
     """The known words that an unknown word stands for, () when none is clearly meant.
 
     One edit (swap of neighbours included) from 5 letters on, two from 9 letters on; a 4-letter word may only have lost
-    a letter or swapped two. Two known words written as one are taken apart ("spinalcord", "ParotidL").
+    a letter or swapped two. Two known words written as one are taken apart ("spinalcord", "ParotidL", "LParotid").
     """
-    if not word.isalpha() or len(word) < 4 or len(word) > 40 or word in _ordinary():
+    if not word.isalpha() or len(word) < 4 or len(word) > 40 or word in _ordinary() or word in _ambiguous():
         return ()
     if word[-1] in "lr" and _has_sides(word[:-1]):
         return word[:-1], word[-1]
+    if word[0] in "lr" and len(word) > 5 and _has_sides(word[1:]):
+        return word[0], word[1:]
+    if name := _apart(word, whole=True):
+        return name
     # Not at the top: Slicer's panel reads the concepts before the user has installed anything.
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
@@ -83,11 +94,12 @@ def _slipped(word: str, target: str) -> bool:
     return len(target) == len(word) + 1 or sorted(word) == sorted(target)
 
 
-def _apart(word: str) -> tuple[str, ...]:
+def _apart(word: str, whole: bool = False) -> tuple[str, ...]:
+    """Two known words that make it up; `whole`: that are a name together ("eyelens", "seminalves")."""
     known = lexicon().vocabulary | frozenset(side_words())
-    for cut in range(4, len(word) - 2):
+    for cut in range(3 if whole else 4, len(word) - 2):
         first, second = common_form(word[:cut]), common_form(word[cut:])
-        if len(word) - cut >= 3 and first in known and second in known:
+        if first in known and second in known and (not whole or key_of((first, second)) in lexicon().entries):
             return first, second
     return ()
 
@@ -109,4 +121,4 @@ def in_context(content: Sequence[str]) -> tuple[str, ...] | None:
     tried = [(*content[:place], target, *content[place + 1 :]) for target in likely]
     named = [(phrase, lexicon().entries.get(key_of(phrase))) for phrase in tried]
     found = [(phrase, entry) for phrase, entry in named if entry is not None and not entry.group]
-    return found[0][0] if found and all(entry is found[0][1] for _, entry in found) else None
+    return found[0][0] if found and all(entry.by_side == found[0][1].by_side for _, entry in found) else None

@@ -11,6 +11,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from vlp3d_core.text.labels import written_out
+
 LONGEST = 2000
 """Characters of a prompt that are read; nobody names structures in more."""
 
@@ -62,7 +64,8 @@ def plain_words(text: str) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_SYMBOLS)
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = written_out(text, words()["label_categories"], words()["label_letters"]).translate(_SYMBOLS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     text = _ABBREVIATED.sub(r"\1 ", text).replace("w/o", " without ").replace("and/or", " and ")
     text = re.sub(r"\s-+\s(?!(?:th|[ctld])?\d)", " , ", text)
