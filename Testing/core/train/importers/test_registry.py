@@ -29,7 +29,7 @@ from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
 
 SHARED = {"__init__", "convert", "fib25", "registry", "request", "splits", "studies", "tables", "trunk"}
-"""fib25 cuts one volume into blocks, and trunk gathers a model's data from several sets; both are commands of their own."""
+"""fib25 cuts one volume into blocks, trunk gathers a model's data from several sets: commands of their own."""
 
 
 def test_every_importer_is_listed() -> None:
