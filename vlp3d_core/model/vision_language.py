@@ -82,4 +82,5 @@ def voxel_scores(embeddings: Tensor, queries: Tensor) -> Tensor:
     """(B, D, *grid) and (K, D + 1) → logits (B, K, *grid), in the queries' precision."""
     # Voxel after voxel, as channels-last convolutions leave them: then nothing is copied.
     rows = embeddings.movedim(1, -1).to(queries.dtype)
-    return linear(rows, queries[:, :-1], queries[:, -1]).movedim(-1, 1)
+    # Apart, so that the offset, which decides how much is found at all, is not rounded to half precision.
+    return (linear(rows, queries[:, :-1]) + queries[:, -1]).movedim(-1, 1)
