@@ -85,15 +85,20 @@ def write_tiny_bundle(folder: Path, **changes: Any) -> Bundle:
     return write_bundle(folder, network, vectors, tiny_card(**changes))
 
 
+def empty(network: nn.Module) -> None:
+    """Convolutions that give nothing, and batch norms that change nothing: weights are then set by hand."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.running_var.fill_(1 - module.eps)  # type: ignore[union-attr, operator]
+        elif isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            module.weight.zero_()
+
+
 def tiny_network() -> tuple[VisionLanguageModel, torch.Tensor]:
     """The network in evaluation mode and one text vector per band (unit vectors)."""
     network = VisionLanguageModel("residual-unet", {"channels": [16, 16]}, dimension=8, text_dimension=16)
     with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm3d):
-                module.running_var.fill_(1 - module.eps)  # type: ignore[union-attr, operator]
-            elif isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                module.weight.zero_()
+        empty(network)
         # First stage: two hinges per band, max(0, x − low) and max(0, x − middle).
         first = network.encoder.stages[0]  # type: ignore[attr-defined]
         first.conv3.conv.weight.fill_(1.0)

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from Testing.core.tiny import tiny_card
+from Testing.core.tiny import empty, tiny_card
 from vlp3d_core.model.affinity_model import AffinityModel
 from vlp3d_core.model.bundle import Bundle, write_bundle
 from vlp3d_core.volume.volume import Volume
@@ -64,11 +63,7 @@ def brick_volume(spacing: float = NM8, modality: str = "EM") -> Volume:
 def _network() -> AffinityModel:
     network = AffinityModel("residual-unet", {"channels": [16, 16]})
     with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm3d):
-                module.running_var.fill_(1 - module.eps)  # type: ignore[union-attr, operator]
-            elif isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                module.weight.zero_()
+        empty(network)
         first = network.encoder.stages[0]  # type: ignore[attr-defined]
         first.conv3.conv.weight.fill_(1.0)
         first.norm3.bias.fill_(1.0)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from vlp3d_core.cli.options import DEVICES, positive
 from vlp3d_core.cli.output import print_json, print_table, progress_bar
-from vlp3d_core.cli.runs import refuse_trained_on
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.cli.runs import model_and_cases
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.alike import Shown
@@ -37,17 +36,9 @@ def add_alike(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vlp3d_core import load_model
     from vlp3d_core.evaluate.alike import summarise_alike
-    from vlp3d_core.train.manifest import read_manifest
 
-    cases = [case for case in read_manifest(args.manifest, (args.split,)) if case.label is not None]
-    if len(cases) < 2:
-        raise MedVLPError(
-            f"The split {args.split!r} of {args.manifest} has {len(cases)} volumes with label maps.", "Add some."
-        )
-    model = load_model(args.model, args.device)
-    refuse_trained_on(model.bundle.folder, [case.subject for case in cases], args.split)
+    model, cases = model_and_cases(args, least=2)
     looks: list[dict[str, Likeness]] = []
     with progress_bar(args.json) as progress:
         for number, case in enumerate(cases, 1):

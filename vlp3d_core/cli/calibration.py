@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlp3d_core.cli.output import print_json, print_note, print_table, progress_bar
-from vlp3d_core.cli.runs import check_card, refuse_trained_on
-from vlp3d_core.errors import MedVLPError, UsageError
+from vlp3d_core.cli.runs import check_card, model_and_cases
+from vlp3d_core.errors import UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.calibration import Bin, Calibration, Counts
@@ -38,22 +38,14 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vlp3d_core import load_model
     from vlp3d_core.evaluate.calibration import calibrate
     from vlp3d_core.evaluate.card import write_calibration
-    from vlp3d_core.train.manifest import read_manifest
 
     if args.write:
         if args.split != "validation":
             raise UsageError("--write takes the split validation only.", "Scores on others must stay a judgement.")
         check_card(args.model)
-    cases = [case for case in read_manifest(args.manifest, (args.split,)) if case.label is not None]
-    if not cases:
-        raise MedVLPError(
-            f"The split {args.split!r} of {args.manifest} has no volumes with label maps.", "Choose another split."
-        )
-    model = load_model(args.model, args.device)
-    refuse_trained_on(model.bundle.folder, [case.subject for case in cases], args.split)
+    model, cases = model_and_cases(args)
     counting, counts = _counting(model), []
     with progress_bar(args.json) as progress:
         for number, case in enumerate(cases, 1):

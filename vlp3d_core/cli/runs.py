@@ -17,6 +17,7 @@ from vlp3d_core.errors import MedVLPError, UsageError
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.findings import FindingScores
     from vlp3d_core.model.pretrained import Pretrained
+    from vlp3d_core.predict import LoadedModel
     from vlp3d_core.text.encoder import TextEncoder
     from vlp3d_core.train.manifest import Case
 
@@ -58,6 +59,26 @@ def refuse_trained_on(model: Path, subjects: Iterable[str], split: str) -> None:
             f"The model in {model} was trained on {len(seen)} of the subjects to evaluate: {names}.",
             "Choose other subjects, or --split train to see how well it knows those.",
         )
+
+
+def model_and_cases(args: argparse.Namespace, least: int = 1) -> tuple[LoadedModel, list[Case]]:
+    """The `model` on its `device`, and the volumes with label maps in the `split` of a `manifest`.
+
+    Raises:
+        MedVLPError: fewer volumes than `least`, or a model that was trained on some of them.
+    """
+    from vlp3d_core import load_model
+    from vlp3d_core.train.manifest import read_manifest
+
+    cases = [case for case in read_manifest(args.manifest, (args.split,)) if case.label is not None]
+    if len(cases) < least:
+        raise MedVLPError(
+            f"The split {args.split!r} of {args.manifest} has {len(cases) or 'no'} volumes with label maps.",
+            f"Choose another split; {least} or more are needed.",
+        )
+    model = load_model(args.model, args.device)
+    refuse_trained_on(model.bundle.folder, [case.subject for case in cases], args.split)
+    return model, cases
 
 
 def check_card(model: str | None) -> None:

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from vlp3d_core.cli.options import DEVICES, positive, whole
 from vlp3d_core.cli.output import print_json, print_table, progress_bar
-from vlp3d_core.cli.runs import refuse_trained_on
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.cli.runs import model_and_cases
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.search import Answer, SearchRow, SearchScores
@@ -48,17 +47,9 @@ def add_search(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vlp3d_core import load_model
     from vlp3d_core.evaluate.search import summarise_search
-    from vlp3d_core.train.manifest import read_manifest
 
-    cases = [case for case in read_manifest(args.manifest, (args.split,)) if case.label is not None]
-    if not cases:
-        raise MedVLPError(
-            f"The split {args.split!r} of {args.manifest} has no volumes with label maps.", "Choose another split."
-        )
-    model = load_model(args.model, args.device)
-    refuse_trained_on(model.bundle.folder, [case.subject for case in cases], args.split)
+    model, cases = model_and_cases(args)
     dealt = _deal(model.bundle.concepts, cases, args)
     answers: list[Answer] = []
     with progress_bar(args.json) as progress:
