@@ -71,7 +71,7 @@ class FinetuneConfig(RunSettings):
             strange = sorted(set(getattr(self, name)) - {*self.concepts, *(("default",) if name != "anchors" else ())})
             require(not strange, name, f"names structures that are not in concepts: {', '.join(strange)}")
         variation_of(self.variation, self.spacing)
-        synthesis_of(self.synthesis, self.spacing, self.normalisation)
+        synthesis_of(self.synthesis, self.spacing, self.normalisation, self.concepts)
 
 
 def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> FinetuneConfig:

@@ -37,7 +37,7 @@ class TextQueriedSegmentation(pl.LightningModule):
     def __init__(self, config: FinetuneConfig, texts: QueryTexts) -> None:
         super().__init__()
         self.config, self.texts = config, texts
-        self.synthesis = synthesis_of(config.synthesis, config.spacing, config.normalisation)
+        self.synthesis = synthesis_of(config.synthesis, config.spacing, config.normalisation, config.concepts)
         self.variation = variation_of(config.variation, config.spacing)
         self.model = VisionLanguageModel(
             config.encoder, config.encoder_options, config.dimension, texts.prototypes.shape[1], config.text_rank

@@ -25,6 +25,7 @@ from vlp3d_core.train.collect import Collected, with_splits
 from vlp3d_core.train.importers.convert import converted
 from vlp3d_core.train.importers.request import Request, some
 from vlp3d_core.train.manifest import TISSUES, Case
+from vlp3d_core.train.synthesis.settings import LESION_CONCEPT
 from vlp3d_core.train.synthesis.tissues import MOST
 from vlp3d_core.volume.read_labels import read_labels
 
@@ -44,11 +45,12 @@ def read(request: Request) -> Collected:
     tissues = tissues_of(values, names)
     if len(tissues) > OUTSIDE - 1 or max(tissues.values()) > MOST:
         raise request.misfit(f"its maps have {len(values)} values, more than there can be tissues")
+    known = (*names.values(), LESION_CONCEPT)  # no map has lesions; images that are made of it may, and are labelled so
     cases = []
     for number, path in enumerate(maps, 1):
         subject = path.name.removesuffix(".nii.gz")
         image = converted(path, request.out / f"{subject}-tissues.nii.gz", partial(_write_tissues, path, tissues))
-        cases.append(Case(image, subject, "train", path, names, tuple(names.values()), "MR", made_from=TISSUES))
+        cases.append(Case(image, subject, "train", path, names, known, "MR", made_from=TISSUES))
         request.step(number, len(maps))
     notes = ["The images are maps of tissues; a recipe with the setting synthesis makes scans of them."]
     if unnamed := [value for value in values if value not in names]:

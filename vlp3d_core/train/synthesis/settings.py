@@ -14,6 +14,9 @@ from vlp3d_core.volume.normalise import Normalisation
 
 LOOKS = {"mr": "percentile", "ct": "window"}
 """Look → the kind of normalisation that its recipes have."""
+LESION, WHITE_MATTER = "lesion", "white_matter"
+"""Tissues of `mr.json`."""
+LESION_CONCEPT = "white_matter_lesion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,9 @@ class Synthesis:
         tissues: names of the tissues 1, 2, … of the maps: in `ct.json`, all of them; in `mr.json`, the first ones, ""
             where none fits.
         usual: part of the images in which the named tissues are as in T1, T2, FLAIR or PD, and not of any grey ("mr").
+        lesions: part of the images with lesions of the white matter that their maps do not have ("mr"); for a recipe
+            with the concept `LESION_CONCEPT`, and tissues named `LESION` and `WHITE_MATTER`.
+        lesion_label: their value in the labels, from the recipe's concepts; 0 where they are not learnt.
         elastic: standard deviation of the control points of a deformation, mm; most places move a third of it.
         bias: standard deviation of the logarithm of the coils' sensitivity at its control points ("mr").
         gamma: standard deviation of the logarithm of the power that bends the greys ("mr").
@@ -43,6 +49,8 @@ class Synthesis:
     normalisation: dict[str, Any]
     tissues: tuple[str, ...] = ()
     usual: float = 0.0
+    lesions: float = 0.0
+    lesion_label: int = 0
     elastic: float = 6.0
     bias: float = 0.5
     gamma: float = 0.4
@@ -61,12 +69,16 @@ class Synthesis:
             value = getattr(self, one.name)
             if isinstance(value, float | int):
                 require(value >= 0, f"synthesis.{one.name}", "must not be negative")
-        for name in ("cropped", "stripped", "usual"):
+        for name in ("cropped", "stripped", "usual", "lesions"):
             require(getattr(self, name) <= 1, f"synthesis.{name}", "must not be above 1")
         needed = self.look == "ct" or self.usual > 0
         only = "is needed for the look ct or with synthesis.usual, and only there"
         require(bool(self.tissues) == needed, "synthesis.tissues", only)
         known = hounsfield() if self.look == "ct" else usual_greys()
+        if self.lesions:
+            both = {LESION, WHITE_MATTER} <= set(self.tissues) and self.look == "mr"
+            require(both, "synthesis.lesions", f"needs the look mr and tissues named {LESION} and {WHITE_MATTER}")
+            require(self.lesion_label > 0, "synthesis.lesions", f"needs {LESION_CONCEPT} among the concepts")
         unknown = [name for name in self.tissues if name not in known and (name or self.look == "ct")]
         require(not unknown, "synthesis.tissues", f"can name {', '.join(known)}, and not {', '.join(unknown)}")
 
@@ -81,7 +93,10 @@ class Synthesis:
 
 
 def synthesis_of(
-    values: Mapping[str, Any], spacing: Sequence[float], normalisation: Mapping[str, Any]
+    values: Mapping[str, Any],
+    spacing: Sequence[float],
+    normalisation: Mapping[str, Any],
+    concepts: Sequence[str] = (),
 ) -> Synthesis | None:
     """The setting `synthesis` of a recipe with what it takes from the others; None where it is empty.
 
@@ -92,6 +107,8 @@ def synthesis_of(
     if not values:
         return None
     whole = {**values, "spacing": list(spacing), "normalisation": dict(normalisation)}
+    named = LESION in values.get("tissues", ()) and LESION_CONCEPT in concepts
+    whole["lesion_label"] = list(concepts).index(LESION_CONCEPT) + 1 if named else 0
     return checked(Synthesis, whole, "The setting synthesis")
 
 

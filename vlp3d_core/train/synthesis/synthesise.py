@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from vlp3d_core.train.augment import augment
 from vlp3d_core.train.synthesis.appearance import painted
 from vlp3d_core.train.synthesis.deform import deformed
+from vlp3d_core.train.synthesis.lesions import with_lesions
 from vlp3d_core.train.synthesis.scan import cropped, scanned
 from vlp3d_core.train.synthesis.settings import Synthesis
 from vlp3d_core.train.variation import NONE, Variation
@@ -20,8 +21,8 @@ def synthesise(
 ) -> tuple[Tensor, Tensor]:
     """An image of each map as SynthSeg makes them (Billot et al., Medical Image Analysis 86, 2023).
 
-    The order: pose and deformation, a grey for every tissue, bias field, slices and noise, gamma, normalisation, field
-    of view.
+    The order: pose and deformation, lesions, a grey for every tissue, bias field, slices and noise, gamma,
+    normalisation, field of view.
 
     Args:
         tissues: (B, I, J, K) whole numbers from 0 (air) to 255, at `settings.spacing`.
@@ -35,6 +36,7 @@ def synthesise(
         tissues, labels = deformed(tissues, labels, generators, settings)
         made = []
         for one, label, generator in zip(tissues.split(1), labels.split(1), generators, strict=True):
+            one, label = with_lesions(one, label, generator, settings)
             image = scanned(painted(one, generator, settings), generator, settings)
             made.append(cropped(image, label, generator, settings))
         return torch.cat([image for image, _ in made]), torch.cat([label for _, label in made])

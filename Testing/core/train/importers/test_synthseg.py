@@ -46,7 +46,8 @@ def test_maps_names_and_splits(tmp_path: Path) -> None:
     first = cases["training_seg_00-tissues.nii.gz"]
     assert (first.subject, first.made_from, first.modality) == ("training_seg_00", "tissues", "MR")
     assert first.labels == {3: "cerebral_cortex_left", 42: "cerebral_cortex_right", 16: "brainstem"}
-    assert first.contoured == tuple(first.labels.values()) and first.label == tmp_path / "maps/training_seg_00.nii.gz"
+    assert first.contoured == (*first.labels.values(), "white_matter_lesion")
+    assert first.label == tmp_path / "maps/training_seg_00.nii.gz"
     assert "no concept for the label values 25, 31, 32, 33, 57 and 1 more" in notes
     again, _ = build("synthseg", folder_of(tmp_path / "maps"), seed=5)
     assert {n: c.split for n, c in again.items()} != {n: c.split for n, c in cases.items()}

@@ -1,0 +1,55 @@
+"""White matter lesions, as multiple sclerosis and diseases of small vessels leave them, drawn into maps of tissues."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from vlp3d_core.train.perturb import chance, uniform
+from vlp3d_core.train.spline import controls_for, smooth_field
+from vlp3d_core.train.synthesis.settings import LESION, WHITE_MATTER, Synthesis
+
+APART = (6.0, 16.0)
+"""Distance of the control points of the field whose peaks are lesions, mm: from small and many to large and few."""
+LOAD = (0.0005, 0.04)
+"""Part of the white matter that they take."""
+
+
+def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings: Synthesis) -> tuple[Tensor, Tensor]:
+    """Lesions in the white matter of some maps; what is of their tissue is also labelled so.
+
+    Args:
+        tissues, labels: (1, I, J, K) whole numbers.
+
+    Returns:
+        both; new where something was drawn.
+    """
+    if not settings.lesion_label:
+        return tissues, labels
+    number = settings.tissues.index(LESION) + 1
+    if chance(settings.lesions, generator):
+        drawn = _peaks(_white_matter(tissues, settings), generator, settings)
+        tissues = torch.where(drawn, number, tissues)
+    return tissues, torch.where(tissues == number, settings.lesion_label, labels)
+
+
+def _white_matter(tissues: Tensor, settings: Synthesis) -> Tensor:
+    """(1, I, J, K) bool."""
+    numbers = [place for place, name in enumerate(settings.tissues, 1) if name == WHITE_MATTER]
+    return torch.isin(tissues, torch.tensor(numbers, dtype=tissues.dtype, device=tissues.device))
+
+
+def _peaks(where: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
+    """Where a smooth random field is highest among the voxels of `where`, (1, I, J, K) bool."""
+    shape = where.shape[1:]
+    apart = float(uniform(*APART, 1, generator))
+    controls = torch.randn(1, *controls_for(shape, settings.spacing, apart), generator=generator)
+    load = math.exp(float(uniform(math.log(LOAD[0]), math.log(LOAD[1]), 1, generator)))
+    inside = int(where.sum())
+    taken = max(1, round(load * inside))
+    if taken >= inside:
+        return torch.zeros_like(where)
+    field = smooth_field(controls.to(where.device), shape)
+    return where & (field >= field[where].kthvalue(inside - taken + 1).values)
