@@ -50,7 +50,9 @@ def field_score(field: Mapping[str, Any], found: Sequence[Anchor], grid: Grid) -
     layout = field.get("layout")
     if layout is None:
         return max((one.score for one in found), default=0.0)
-    return max((one.score * _size(layout, one) * _company(layout, one, found, grid) for one in found), default=0.0)
+    return max(
+        (one.score * _size(layout, one, grid) * _company(layout, one, found, grid) for one in found), default=0.0
+    )
 
 
 def shows_field(field: Mapping[str, Any], score: float) -> bool:
@@ -58,13 +60,15 @@ def shows_field(field: Mapping[str, Any], score: float) -> bool:
     return not field["anchors"] or (score > 0 and score >= field.get("anchor_score", 0.0))
 
 
-def _size(layout: Mapping[str, Any], one: Anchor) -> float:
-    """1 for a plausible volume, less for a smaller or larger one."""
+def _size(layout: Mapping[str, Any], one: Anchor, grid: Grid) -> float:
+    """1 for a plausible volume, less for a smaller or larger one; a slab thinner than the anchor shows a part of it."""
     known = layout["anchors"].get(one.name)
     if known is None:
         return 1.0
     low, high = known["ml"]
-    return min(1.0, SLACK * one.ml / low, SLACK * high / one.ml)
+    edge = (1000 * low) ** (1 / 3)
+    part = float(np.minimum(1.0, np.diff(np.reshape(grid.bounds, (3, 2)))[:, 0] / edge).prod())
+    return min(1.0, SLACK * one.ml / (low * part), SLACK * high / one.ml)
 
 
 def _company(layout: Mapping[str, Any], one: Anchor, found: Sequence[Anchor], grid: Grid) -> float:

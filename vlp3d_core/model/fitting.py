@@ -20,7 +20,8 @@ from vlp3d_core.volume.volume import Volume
 COARSER = 4.0
 """Voxels so many times larger than a model's show too little of what it knows; smaller ones are no hindrance."""
 SLACK = 3.0
-"""A volume may be this much smaller than the smallest, or larger than the largest, that a model's field was seen in."""
+"""A volume may be this much smaller than the smallest, or larger than the largest, that a model's field was seen in;
+along one axis it may be thinner still, for a slab shows a part of the field."""
 FEWEST = 8
 """Voxels of the model along the longest edge of a volume."""
 SOME = 4
@@ -73,7 +74,7 @@ def misfit(model: Mapping[str, Any], facts: Facts) -> str:
     if max(facts.extent) < FEWEST * spacing[1]:
         return "the volume is too small"
     extent = model["field"].get("extent")
-    if extent and any(e < least / SLACK for e, least in zip(facts.extent, extent["least"], strict=True)):
+    if extent and sum(e < least / SLACK for e, least in zip(facts.extent, extent["least"], strict=True)) > 1:
         return "the volume is too small"
     if extent and any(e > SLACK * most for e, most in zip(facts.extent, extent["most"], strict=True)):
         return "the volume shows far more"

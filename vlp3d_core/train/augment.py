@@ -14,6 +14,8 @@ from vlp3d_core.train.variation import NONE, Variation
 
 STRUCTURES = 256
 """Label maps are uint8."""
+THINNEST = 2
+"""Slices of a slab."""
 
 
 def augment(
@@ -41,8 +43,9 @@ def augment(
         for image, label, generator in zip(images.split(1), labels.split(1), generators, strict=True):
             if variation.contrast:
                 image = _recoloured(image, label, generator, variation.contrast)
-            made.append(_perturb(image, generator, strength))
-        return torch.cat(made).clamp(-1, 1), labels
+            image = _perturb(image, generator, strength).clamp(-1, 1)
+            made.append(_shown(image, label, generator, variation))
+        return torch.cat([image for image, _ in made]), torch.cat([label for _, label in made])
 
 
 def _pose(
@@ -76,6 +79,18 @@ def _recoloured(image: Tensor, label: Tensor, generator: Generator, size: float)
     change[0] = 0
     shift = avg_pool3d(change.to(image.device)[label.long()][:, None], 3, stride=1, padding=1)
     return torch.where(image > -1, image + shift, image)
+
+
+def _shown(image: Tensor, label: Tensor, generator: Generator, variation: Variation) -> tuple[Tensor, Tensor]:
+    """All of it, or at most half of the slices: air beyond, and nothing to be found there."""
+    if not (variation.slabs and chance(variation.slabs, generator)):
+        return image, label
+    slices = image.shape[-1]
+    count = int(float(uniform(min(THINNEST, slices), max(slices / 2, THINNEST), 1, generator)))
+    first = int(float(uniform(0, slices - count + 1, 1, generator)))
+    seen = torch.zeros(slices, dtype=torch.bool, device=image.device)
+    seen[first : first + count] = True
+    return torch.where(seen, image, -1.0), torch.where(seen, label, 0)
 
 
 def _perturb(image: Tensor, generator: Generator, strength: float) -> Tensor:

@@ -1,7 +1,7 @@
 """How far labelled scans are varied beyond what every run does: the setting `variation` of a recipe.
 
 Where a handful of patients is all there is, elastic deformation gives other shapes, and a grey of its own for every
-structure gives other phases of contrast medium.
+structure gives other phases of contrast medium. Slabs are scans of few slices.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ class Variation:
         spacing: of the crops, mm.
         elastic: standard deviation of the control points of a deformation, mm; most places move a third of it.
         contrast: standard deviation of what is added to a structure's grey, of a range from -1 to 1.
+        slabs: part of the crops of which a slab of axial slices is all that is seen, as in a scan of few slices.
     """
 
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     elastic: float = 0.0
     contrast: float = 0.0
+    slabs: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that makes no sense."""
-        for name in ("elastic", "contrast"):
+        for name in ("elastic", "contrast", "slabs"):
             require(getattr(self, name) >= 0, f"variation.{name}", "must not be negative")
+        require(self.slabs <= 1, "variation.slabs", "must not be above 1")
 
 
 NONE = Variation()

@@ -65,6 +65,13 @@ def test_an_implausible_size_counts_less(size: float, factor: float) -> None:
     assert field_score(field(), head(size=size), seeing(-150, 150)) == pytest.approx(0.8 * factor, rel=1e-3)
 
 
+def test_of_a_thin_slab_a_part_of_an_anchor_is_enough() -> None:
+    """The smallest mandible fills a cube of 38 mm; a slab of 4 mm shows about a tenth of it."""
+    part = [Anchor("mandible", 0.8, 6.0, PLACES["mandible"])]
+    assert field_score(field(), part, seeing(0, 4)) == pytest.approx(0.8)
+    assert field_score(field(), part, seeing(-50, 50)) < 0.8 / 2
+
+
 def test_without_a_layout_the_best_anchor_counts() -> None:
     found = [Anchor("larynx", 0.6, 1, (0, 0, 0)), Anchor("mandible", 0.7, 1, (0, 0, 0))]
     assert field_score({"anchors": list(PLACES)}, found, seeing(-9, 9)) == 0.7

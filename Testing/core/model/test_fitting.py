@@ -53,6 +53,11 @@ def test_thick_slices_are_no_hindrance() -> None:
     assert not misfit(MODELS["mr-brain"], Facts("MR", (0.8, 0.8, 6.5), (200, 200, 160)))
 
 
+def test_a_slab_is_thin_along_one_axis_and_a_crop_along_more() -> None:
+    assert not misfit(MODELS["ct-trunk"], Facts("CT", (0.8, 0.8, 5), (400, 400, 15)))
+    assert misfit(MODELS["ct-trunk"], Facts("CT", (0.8, 0.8, 5), (400, 50, 15))) == "the volume is too small"
+
+
 def test_facts_of_a_volume(phantom: Phantom) -> None:
     said = Facts.of(phantom.volume)
     assert said.modality == "CT" and not said.excluded

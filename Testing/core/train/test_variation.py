@@ -47,6 +47,27 @@ def test_image_and_labels_are_deformed_alike() -> None:
     assert mean == pytest.approx([0.2, 0.4], abs=0.02)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_slab_is_a_few_slices_and_nothing_is_found_beyond(seed: int) -> None:
+    image, label = two_boxes()
+    image += 0.1  # air is seen, too, where slices are
+    new, seen = augment(image, label, generators(seed), 0, Variation(slabs=1))
+    shown = (new[0, 0] > -1).flatten(0, 1).any(0)
+    assert 2 <= int(shown.sum()) <= SHAPE[2] // 2 and bool((shown.int().diff() != 0).sum() <= 2), "one block of slices"
+    assert torch.allclose(new[..., shown], image[..., shown], atol=1e-3) and torch.equal(
+        seen[..., shown], label[..., shown]
+    )
+    assert not bool(seen[..., ~shown].any())
+
+
+def test_slabs_are_as_frequent_as_asked_and_fit_any_crop() -> None:
+    image, label = two_boxes()
+    thin = [augment(image + 0.1, label, generators(n), 0, Variation(slabs=0.3))[0].min() < -0.95 for n in range(60)]
+    assert 8 < sum(map(bool, thin)) < 30
+    one = augment(image[..., :1], label[..., :1], generators(0), 0, Variation(slabs=1))
+    assert one[1].shape == (*label.shape[:3], 1)
+
+
 def test_without_a_variation_nothing_is_drawn_for_it() -> None:
     image, label = two_boxes()
     plain, other = (
@@ -55,7 +76,9 @@ def test_without_a_variation_nothing_is_drawn_for_it() -> None:
     assert torch.equal(plain, other)
 
 
-@pytest.mark.parametrize("values", [{"elastic": -1}, {"contrast": -0.1}, {"bend": 1}, {"elastic": "much"}])
+@pytest.mark.parametrize(
+    "values", [{"elastic": -1}, {"contrast": -0.1}, {"slabs": 2}, {"bend": 1}, {"elastic": "much"}]
+)
 def test_a_setting_without_sense(values: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=r"variation|elastic|contrast"):
+    with pytest.raises(UsageError, match=r"variation|elastic|contrast|slabs"):
         variation_of(values, (1, 1, 1))

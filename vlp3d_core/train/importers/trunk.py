@@ -54,7 +54,7 @@ CHEST_SUBJECT = "chest"
 """Both crops are of one patient."""
 WEIGHT = 24
 """The one patient is drawn this much more often than a phantom."""
-CROP_WEIGHT = 3
+CROP_WEIGHT = 6
 
 
 def whole(concept: str) -> str:
