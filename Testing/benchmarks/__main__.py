@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from Testing.benchmarks.bench_bundles import bundles
 from Testing.benchmarks.bench_cold_start import cold_start
 from Testing.benchmarks.bench_find import find
 from Testing.benchmarks.bench_jobs import jobs_watch
@@ -22,7 +23,18 @@ from Testing.benchmarks.bench_training import training
 from Testing.benchmarks.bench_worker import worker_overhead
 from Testing.benchmarks.table import Row, as_markdown, write_table
 
-NAMES = ("segment_vs_monai", "memory", "find", "cold_start", "worker", "slicer_logic", "training", "jobs", "jobs_box")
+NAMES = (
+    "segment_vs_monai",
+    "memory",
+    "bundles",
+    "find",
+    "cold_start",
+    "worker",
+    "slicer_logic",
+    "training",
+    "jobs",
+    "jobs_box",
+)
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -38,6 +50,7 @@ def main() -> int:
         jobs = {
             "segment_vs_monai": lambda: segment_vs_monai(folder, (i, j, k), say),
             "memory": lambda: memory(folder, (i, j, k), say),
+            "bundles": lambda: bundles(say),
             "find": lambda: find(folder, say),
             "cold_start": lambda: cold_start(folder, say),
             "slicer_logic": lambda: slicer_logic(folder, say),
