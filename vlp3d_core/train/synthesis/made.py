@@ -46,7 +46,7 @@ def write_made(manifest: Path, config: FinetuneConfig, split: str, each: int, ou
     if settings is None or not cases:
         raise MedVLPError(
             f"There is nothing to make images from: {len(cases)} maps of tissues are in the split {split!r}.",
-            "Give a recipe with the setting synthesis, and a manifest of label maps (`manifest build --layout synthseg`).",
+            "Give a recipe with the setting synthesis, and a manifest of maps (`manifest build --layout synthseg`).",
         )
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as cache:
