@@ -1,9 +1,11 @@
-"""Volumes that a model must refuse, for `vlp3d evaluate refusal --others`: other regions and modalities.
+"""Volumes that a model must refuse, for `vlp3d evaluate refusal --others`, and some that it must not.
 
     python -m vlp3d_core.train.importers.others DATA --model ct-head-neck -o others.jsonl
+    python -m vlp3d_core.train.importers.others DATA --model mr-brain --own -o heads.jsonl
 
 DATA holds the folders openkbp, totalsegmentator, ibsi_sts, …; which volumes are whose is in others.json. For
-ct-head-neck there are phantoms and what its own patients show below the larynx, too, written beside the list.
+ct-head-neck there are phantoms and what its own patients show below the larynx, too, written beside the list. `--own`
+lists scans of the model's own field instead, where its manifest has made images or phantoms alone.
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ BODY_HU, BODY_PART = -500, 0.005
 """A slice shows a body where more than this part of it is above that."""
 
 
-def listed(model: str, data: Path) -> list[Case]:
-    """The volumes of others.json for a model.
+def listed(model: str, data: Path, kind: str = "others") -> list[Case]:
+    """The volumes of others.json for a model; `kind` is "others" or "own".
 
     Raises:
         MedVLPError: there is no list for the model, or a volume of it is not there.
     """
-    table = json.loads((files(__package__) / "others.json").read_text(encoding="utf-8"))["others"]
+    table = json.loads((files(__package__) / "others.json").read_text(encoding="utf-8"))[kind]
     if model not in table:
-        raise MedVLPError(f"There is no list of other volumes for {model}.", f"There is one for {', '.join(table)}.")
+        raise MedVLPError(f"There is no list of volumes ({kind}) for {model}.", f"There is one for {', '.join(table)}.")
     cases = []
     for split, names in table[model].items():
         for name in names:
@@ -86,11 +88,12 @@ def below_the_larynx(data: Path, folder: Path) -> Iterator[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("--model", required=True, help="ct-head-neck, ct-trunk or mr-hippocampus")
+    parser.add_argument("--model", required=True, help="ct-head-neck, ct-trunk, mr-brain or mr-hippocampus")
+    parser.add_argument("--own", action="store_true", help="scans of the model's own field")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
-    cases = listed(args.model, args.data)
-    if args.model == "ct-head-neck":
+    cases = listed(args.model, args.data, "own" if args.own else "others")
+    if args.model == "ct-head-neck" and not args.own:
         made = args.output.parent / f"{args.output.stem}-volumes"
         cases += [*phantoms(made), *below_the_larynx(args.data, made)]
     write_manifest(cases, args.output)

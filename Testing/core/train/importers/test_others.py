@@ -23,8 +23,14 @@ def test_a_volume_is_in_one_split(model: str, shared_data: Path, tmp_path: Path)
     assert len(read_manifest(tmp_path / "m.jsonl")) == len(cases) >= 16
 
 
+@pytest.mark.parametrize("model", ["ct-trunk", "mr-brain"])
+def test_no_volume_is_both_own_and_another(model: str, shared_data: Path) -> None:
+    own, others = ({case.image for case in listed(model, shared_data, kind)} for kind in ("own", "others"))
+    assert own and not own & others
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MedVLPError, match="no list of other volumes for mr-brain"):
-        listed("mr-brain", tmp_path)
+    with pytest.raises(MedVLPError, match=r"no list of volumes \(own\) for ct-head-neck"):
+        listed("ct-head-neck", tmp_path, "own")
     with pytest.raises(MedVLPError, match=r"has no totalsegmentator/example_ct\.nii\.gz"):
         listed("ct-head-neck", tmp_path)
