@@ -13,6 +13,7 @@ from vlp3d_core.cli.instances import add_instances
 from vlp3d_core.cli.lesions import add_lesions
 from vlp3d_core.cli.output import print_json, progress_bar
 from vlp3d_core.cli.pairs import add_pairs, check_folders, pairs_of
+from vlp3d_core.cli.phrases import add_phrases
 from vlp3d_core.cli.refusal import add_refusal
 from vlp3d_core.cli.regions import add_regions
 from vlp3d_core.cli.reports import add_reports
@@ -39,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
     add_calibration(kinds.add_parser("calibration", help="do a model's probabilities mean what they say?"))
     add_refusal(kinds.add_parser("refusal", help="does a model refuse what it was not made for?"))
     add_search(kinds.add_parser("search", help="`find`: do phrases find what they ask for, and are others refused?"))
+    add_phrases(kinds.add_parser("phrases", help="are phrases of regions of the body understood? without a model"))
     add_alike(kinds.add_parser("alike", help="`find --like`: is what looks like a structure the same structure?"))
     add_zero_shot(kinds.add_parser("zero-shot", help="findings told from sentences, without training on labels"))
     _add_segmentation(kinds.add_parser("segmentation", help="Dice, HD95, surface Dice and volume error per structure"))

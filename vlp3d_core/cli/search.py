@@ -1,7 +1,8 @@
 """`vlp3d evaluate search`: does `find` find what phrases ask for, and does it refuse what it cannot know?
 
 Every phrase is asked in a few volumes, drawn by the seed among those in which what it asks for is contoured. For absent
-structures a volume is cut above or below one of them, and asked for it.
+structures a volume is cut above or below one of them, and asked for it. Phrases of a region (`--region`) have none for
+absent structures, and only their means are told, so that nobody improves the search with them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from vlp3d_core.predict.answer import Encoded
     from vlp3d_core.train.manifest import Case
 
+REGIONS = ("head-neck", "trunk", "brain", "hippocampus", "em")
+"""Those of evaluate/search_regions.py, which takes long to import."""
+
 
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options of `vlp3d evaluate search`."""
@@ -38,6 +42,9 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "--half", default="report", choices=("development", "report", "all"),
         help="which half of the phrases; default: report, which nothing was improved with",
     )  # fmt: skip
+    parser.add_argument(
+        "--region", choices=REGIONS, help="instead of a half: phrases of this region that nothing was made with"
+    )
     parser.add_argument("--volumes", type=positive, default=2, metavar="N", help="in how many a phrase is asked")
     parser.add_argument("--seed", type=whole, default=0, help="of phrases and volumes; default 0")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: the fastest that is there")
@@ -58,7 +65,8 @@ def _run(args: argparse.Namespace) -> int:
             progress("asking", number / len(cases))
     scores = summarise_search(answers)
     if args.json:
-        print_json({**scores.to_json(), "answers": [asdict(answer) for answer in answers]})
+        told = {} if args.region else {"answers": [asdict(answer) for answer in answers]}
+        print_json({**scores.to_json(), **told})
     else:
         _print(scores)
     return 0
@@ -67,14 +75,18 @@ def _run(args: argparse.Namespace) -> int:
 def _deal(known: Sequence[str], cases: Sequence[Case], args: argparse.Namespace) -> dict[int, list[Query]]:
     """Number of a case → the phrases that are asked there."""
     from vlp3d_core.evaluate.search_queries import queries
+    from vlp3d_core.evaluate.search_regions import region_queries
 
+    if args.region:
+        asked = region_queries(args.region, known)
+    else:
+        asked = [query for query in queries(known, args.seed) if args.half in ("all", query.half)]
     dealt: dict[int, list[Query]] = defaultdict(list)
     contoured = [set(c.labels.values() if c.contoured is None else c.contoured) for c in cases]
-    for query in queries(known, args.seed):
-        if args.half in ("all", query.half):
-            fit = [n for n, names in enumerate(contoured) if names.issuperset(query.concepts)]
-            for number in Random(f"{args.seed}/{query.text}").sample(fit, min(args.volumes, len(fit))):
-                dealt[number].append(query)
+    for query in asked:
+        fit = [n for n, names in enumerate(contoured) if names.issuperset(query.concepts)]
+        for number in Random(f"{args.seed}/{query.text}").sample(fit, min(args.volumes, len(fit))):
+            dealt[number].append(query)
     return dealt
 
 
@@ -92,7 +104,7 @@ def _asked(model: LoadedModel, case: Case, asked: Sequence[Query], args: argpars
     shown = [name for value, name in enumerate(names, 1) if (reference == value).any()]
     answers = _answers(model, encoded, case.subject, [q for q in asked if {*q.concepts} <= {*shown}], reference)
     random = Random(f"{args.seed}/{case.subject}")
-    for name in random.sample(shown, len(shown)):
+    for name in [] if args.region else random.sample(shown, len(shown)):
         part = without(volume, encoded.grid, reference == names.index(name) + 1)
         if part is not None:
             wanted = [query for query in absent(name, args.seed) if args.half in ("all", query.half)]
@@ -129,14 +141,16 @@ def _answers(
 def _print(scores: SearchScores) -> None:
     from vlp3d_core.evaluate.search import MEASURES
 
-    def cell(row: SearchRow, measure: str) -> str:
-        if measure not in row.means:
-            return ""
-        bounds = row.intervals[measure]
-        return f"{row.means[measure]:.2f}" + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
-
     print(f"{scores.volumes} volumes. [95 % interval, bootstrap by subject]\n")
     head = ("PHRASES", "N", "DIFFERENT", "RESOLVED", "RECALL@1", "RECALL@5", "IOU", "REFUSED")
     print_table(head, [(r.kind, r.n, r.phrases, *(cell(r, measure) for measure in MEASURES)) for r in scores.rows])
     bounds = scores.auroc95
     print(f"\nAUROC of refusal {scores.auroc:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "") + ".")
+
+
+def cell(row: SearchRow, measure: str) -> str:
+    """A mean and its interval; nothing for a measure that does not apply."""
+    if measure not in row.means:
+        return ""
+    bounds = row.intervals[measure]
+    return f"{row.means[measure]:.2f}" + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")

@@ -159,12 +159,17 @@ def summarise_search(answers: Sequence[Answer]) -> SearchScores:
     subjects = [answer.subject for answer in answers]
     scores = np.array([[answer.score] for answer in answers])
     refusal = score_findings(("answerable",), scores, there, subjects).mean
+    volumes = len(set(subjects))
+    return SearchScores(volumes, rows_by_kind(answers), refusal.auroc, refusal.auroc95)
+
+
+def rows_by_kind(answers: Sequence[Answer]) -> tuple[SearchRow, ...]:
+    """By kind, and by what kinds have in common; those that were asked."""
     kinds = (*CONCEPT_KINDS, *FREE_KINDS, *REFUSED_KINDS)
     groups: list[tuple[str, tuple[str, ...]]] = [(kind, (kind,)) for kind in kinds]
     groups += [("concept phrases", CONCEPT_KINDS), ("free phrases", FREE_KINDS), ("without an answer", REFUSED_KINDS)]
     rows = [_row(name, [a for a in answers if a.kind in members]) for name, members in groups]
-    volumes = len(set(subjects))
-    return SearchScores(volumes, tuple(row for row in rows if row.n), refusal.auroc, refusal.auroc95)
+    return tuple(row for row in rows if row.n)
 
 
 def _row(name: str, answers: Sequence[Answer]) -> SearchRow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -50,8 +50,9 @@ class Query:
     Attributes:
         kind: one of the kinds above.
         concepts: what it asks for, of what the model knows; nothing: there is no answer.
-        half: one of `HALVES`.
+        half: one of `HALVES`, or "blind" (search_regions.py).
         one: one of the concepts is answer enough (what lies below the mandible?).
+        anchors: what the place that it asks for is relative to.
     """
 
     text: str
@@ -59,12 +60,13 @@ class Query:
     concepts: tuple[str, ...]
     half: str
     one: bool = False
+    anchors: tuple[str, ...] = ()
 
 
 def queries(known: Collection[str], seed: int = 0) -> list[Query]:
     """All phrases for a model that knows these concepts, each text once; not those of `absent`."""
     ids = [name for name in known if name in concepts()]
-    made = [*_written(ids), *_named(ids, seed), *_outside(ids, seed), *_nonsense(seed)]
+    made = [*written(_rows(), ids), *_named(ids, seed), *_outside(ids, seed), *_nonsense(seed)]
     return list({query.text.casefold(): query for query in reversed(made)}.values())[::-1]
 
 
@@ -75,16 +77,21 @@ def absent(name: str, seed: int = 0) -> list[Query]:
     return [Query(_carried(half, own, random), "absent", (), half) for half in _halves(ABSENT)]
 
 
-def _written(known: Sequence[str]) -> Iterator[Query]:
-    for row in _rows():
-        wanted = tuple(name for name in row["concepts"] if name in known)
-        if not all(anchor in known for anchor in row.get("anchors", ())):
-            wanted = ()
+def written(rows: Iterable[Mapping[str, Any]], known: Collection[str], half: str = "") -> Iterator[Query]:
+    """The phrases of rows of search_phrases.json, or of a file like it.
+
+    Args:
+        known: concepts that there are answers for; a phrase that asks for others is "outside".
+        half: of all of them; nothing: by their hash.
+    """
+    for row in rows:
+        wanted, anchors = (tuple(row.get(key, ())) for key in ("concepts", "anchors"))
+        wanted = tuple(name for name in wanted if name in known and {*anchors} <= {*known})
         lost = bool(row["concepts"]) and not wanted and row["kind"] != "finding"
         kind = "outside" if lost else row["kind"]
         for text in row["texts"]:
-            half = HALVES[hashlib.sha256(text.encode()).digest()[0] % 2]
-            yield Query(text, kind, wanted, half, row.get("any", False))
+            own = half or HALVES[hashlib.sha256(text.encode()).digest()[0] % 2]
+            yield Query(text, kind, wanted, own, row.get("any", False), anchors)
 
 
 def _named(known: Sequence[str], seed: int) -> Iterator[Query]:

@@ -9,6 +9,7 @@ import pytest
 
 from Testing.core.cli.conftest import Run
 from Testing.core.tiny import BANDS, toy_grid, toy_head, toy_labels
+from vlp3d_core.cli.search import REGIONS
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.volume.write_image import write_volume
 
@@ -41,6 +42,22 @@ def test_what_is_found_and_what_is_refused(vlp3d: Run, manifest: Path, tiny_bund
     assert {answer["half"] for answer in found["answers"]} == {"development"}
     said = vlp3d(*command, "--volumes", 1).out
     assert "RECALL@1" in said and "free phrases" in said and "AUROC of refusal 0.9" in said
+
+
+def test_phrases_of_a_region(vlp3d: Run, manifest: Path, tiny_bundle: Path) -> None:
+    command = ("evaluate", "search", "--model", tiny_bundle, "--manifest", manifest, "--region", "head-neck")
+    found = vlp3d(*command, "--json").json
+    assert "answers" not in found, "only means are told"
+    rows = {row["kind"]: row for row in found["rows"]}
+    assert rows["name"]["means"]["resolved"] > 0.5 and "absent" not in rows and found["volumes"] == 2
+
+
+def test_understanding_needs_no_model(vlp3d: Run) -> None:
+    found = vlp3d("evaluate", "phrases", "--region", "hippocampus", "--json").json
+    rows = {row["kind"]: row["means"] for row in found["hippocampus"]}
+    assert list(found) == ["hippocampus"] and rows["nonsense"] == {"refused": 1} and list(rows["name"]) == ["resolved"]
+    said = vlp3d("evaluate", "phrases").out
+    assert all(region in said for region in REGIONS) and "free phrases" in said
 
 
 def test_what_it_refuses(vlp3d: Run, manifest: Path, tiny_bundle: Path) -> None:

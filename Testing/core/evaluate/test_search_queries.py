@@ -18,6 +18,7 @@ from vlp3d_core.evaluate.search_queries import (
     absent,
     queries,
 )
+from vlp3d_core.evaluate.search_regions import REGIONS, region_concepts, region_queries
 from vlp3d_core.model.registry import find_bundle
 from vlp3d_core.text.concepts import concepts, groups
 from vlp3d_core.text.phrases import make_phrases
@@ -71,7 +72,9 @@ def test_nothing_was_trained_or_tested_with_them(asked: list[Query]) -> None:
     document = json.loads(PHRASINGS.read_text(encoding="utf-8"))
     tested = {row[0].casefold() for kind in ("positive", "negated") for row in document[kind]}
     tested |= {text.casefold() for text in document["unknown"]}
+    blind = [query for region in REGIONS for query in region_queries(region, region_concepts(region))]
     texts = {query.text.casefold() for query in asked if query.kind != "misspelling"} - plain
+    texts |= {query.text.casefold() for query in blind} - plain
     assert not texts & trained and not texts & tested
 
 
