@@ -133,7 +133,8 @@ def _answers(
     answers = []
     for query in asked:
         regions = model.find(encoded, query.text)
-        understood = [c.id for c in regions.prompt.concepts if c.id in names]
+        asked_for = () if regions.prompt.unknown else regions.prompt.concepts  # half of a text is not found
+        understood = [c.id for c in asked_for if c.id in names]
         answers.append(judge(query, subject, understood, [found(region) for region in regions], best))
     return answers
 
