@@ -117,6 +117,7 @@ def _answers(
 ) -> list[Answer]:
     """Args: reference: on the encoded volume's grid, in the model's numbers; None where no phrase has an answer."""
     from vlp3d_core.evaluate.search import Found, iou_with, judge
+    from vlp3d_core.evaluate.search_words import understood
     from vlp3d_core.predict.region import Region, regions_of
 
     names = model.bundle.concepts
@@ -133,9 +134,8 @@ def _answers(
     answers = []
     for query in asked:
         regions = model.find(encoded, query.text)
-        asked_for = () if regions.prompt.unknown else regions.prompt.concepts  # half of a text is not found
-        understood = [c.id for c in asked_for if c.id in names]
-        answers.append(judge(query, subject, understood, [found(region) for region in regions], best))
+        named = understood(regions.prompt, names)
+        answers.append(judge(query, subject, named, [found(region) for region in regions], best))
     return answers
 
 

@@ -13,8 +13,14 @@ from dataclasses import replace
 
 from vlp3d_core.evaluate.search import Answer
 from vlp3d_core.evaluate.search_queries import Query
-from vlp3d_core.text.prompt import parse_prompt
+from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.text.relation import Relation, parse_relation
+
+
+def understood(prompt: Prompt, known: Collection[str]) -> tuple[str, ...]:
+    """Ids of what a text was taken to ask for, of what a model knows; nothing where a part of it is unknown, for `find`
+    shows nothing then."""
+    return () if prompt.unknown else tuple(concept.id for concept in prompt.concepts if concept.id in known)
 
 
 def read_query(query: Query, known: Collection[str]) -> Answer:
@@ -25,11 +31,11 @@ def read_query(query: Query, known: Collection[str]) -> Answer:
     """
     prompt = parse_prompt(query.text, known)
     relation = parse_relation(query.text) if prompt.unknown else None
-    understood = () if prompt.unknown else tuple(c.id for c in prompt.concepts if c.id in known)
-    answer = Answer(query.text, query.text, query.kind, query.half, understood, 0.0)
+    given = understood(prompt, known)
+    answer = Answer(query.text, query.text, query.kind, query.half, given, 0.0)
     if not query.concepts:
-        return replace(answer, refused=float(not understood and not _answered(relation, known)))
-    named, wanted = {*understood}, {*query.concepts}
+        return replace(answer, refused=float(not given and not _answered(relation, known)))
+    named, wanted = {*given}, {*query.concepts}
     resolved = named == wanted or (query.one and bool(named) and named <= wanted)
     if relation is not None and query.anchors:
         anchors = {concept.id for group in relation.anchors for concept in group}

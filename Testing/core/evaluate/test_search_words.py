@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from vlp3d_core.evaluate.search_queries import Query
-from vlp3d_core.evaluate.search_words import read_query
+from vlp3d_core.evaluate.search_words import read_query, understood
+from vlp3d_core.text.prompt import parse_prompt
 
 KNOWN = ("liver", "spleen", "kidney_left", "kidney_right")
 
@@ -19,6 +20,13 @@ def test_exactly_what_it_asks_for() -> None:
     assert (answer.resolved, answer.given) == (1, ("kidney_left", "kidney_right")) and math.isnan(answer.refused)
     assert read_query(query("both kidneys", "side", "kidney_left"), KNOWN).resolved == 0
     assert read_query(query("liver with a flurb", "name", "liver"), KNOWN).resolved == 0, "half of it is unknown"
+
+
+def test_half_a_text_is_not_understood() -> None:
+    assert understood(parse_prompt("liver"), KNOWN) == ("liver",)
+    assert understood(parse_prompt("liver and heart"), KNOWN) == ("liver",), "what the model knows of it"
+    half = parse_prompt("liver with a flurb")
+    assert half.concepts and understood(half, KNOWN) == ()
 
 
 def test_places() -> None:
