@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from vlp3d_core.train.perturb import chance, uniform
-from vlp3d_core.train.synthesis.settings import Synthesis, hounsfield, usual_greys
+from vlp3d_core.train.synthesis.settings import Synthesis, hounsfield, usual_greys, usual_shares
 from vlp3d_core.train.synthesis.tissues import MOST
 
 MEANS, DEVIATIONS = (25, 225), (5, 25)
@@ -41,7 +41,7 @@ def _mr(generator: Generator, settings: Synthesis) -> tuple[Tensor, Tensor]:
     means[0], deviations[0] = dark
     if settings.usual and chance(settings.usual, generator):
         greys = usual_greys()
-        contrast = int(torch.randint(len(next(iter(greys.values()))), (1,), generator=generator))
+        contrast = int(torch.multinomial(torch.tensor(usual_shares(), dtype=torch.float32), 1, generator=generator))
         named = {number: greys[name][contrast] for number, name in enumerate(settings.tissues, 1) if name}
         numbers = torch.tensor(list(named))
         means[numbers] = torch.tensor(list(named.values())) + torch.randn(len(named), generator=generator) * APART

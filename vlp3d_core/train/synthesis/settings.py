@@ -122,5 +122,17 @@ def hounsfield() -> dict[str, list[float]]:
 @cache
 def usual_greys() -> dict[str, list[float]]:
     """Tissue → its mean grey in each of the usual contrasts, of 255."""
-    table: dict[str, list[float]] = json.loads((files(__package__) / "mr.json").read_text(encoding="utf-8"))["tissues"]
+    table: dict[str, list[float]] = _usual()["tissues"]
+    return table
+
+
+@cache
+def usual_shares() -> tuple[float, ...]:
+    """How often each of the usual contrasts is drawn: T1 is what most heads are scanned with."""
+    return tuple(_usual()["shares"])
+
+
+@cache
+def _usual() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((files(__package__) / "mr.json").read_text(encoding="utf-8"))
     return table

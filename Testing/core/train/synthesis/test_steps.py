@@ -17,7 +17,7 @@ from vlp3d_core.train.spline import controls_for, smooth_field
 from vlp3d_core.train.synthesis import scan
 from vlp3d_core.train.synthesis.appearance import painted
 from vlp3d_core.train.synthesis.scan import acquired, bias_field, normalised
-from vlp3d_core.train.synthesis.settings import hounsfield, synthesis_of, usual_greys
+from vlp3d_core.train.synthesis.settings import hounsfield, synthesis_of, usual_greys, usual_shares
 from vlp3d_core.volume.normalise import Normalisation
 
 SEEDS = st.integers(0, 10_000)
@@ -121,7 +121,7 @@ def test_usual_contrasts_have_the_order_of_their_kind() -> None:
         away = (torch.tensor(greys)[:, None] - expected).abs().amax(0)
         assert float(away.min()) < 40  # four standard deviations
         seen.add(int(away.argmin()))
-    assert seen == {0, 1, 2, 3}
+    assert seen == {0, 1, 2, 3} and sum(usual_shares()) == pytest.approx(1)
 
 
 def test_what_is_unnamed_has_any_grey() -> None:
