@@ -28,7 +28,7 @@ def asked_structures(text: str, bundle: Bundle) -> tuple[str, ...]:
         return own
     whole = parse_prompt(text, known=names)
     check_words(whole, text, bundle)
-    parts = [parse_prompt(part) for part in text.split(",") if part.strip()]
+    parts = [parse_prompt(part, known=names) for part in text.split(",") if part.strip()]
     together = {c.id for part in parts for c in part.concepts}
     if any(part.unknown for part in parts) or together != {c.id for c in whole.concepts}:
         parts = [whole]
@@ -50,7 +50,7 @@ def _own_structures(text: str, bundle: Bundle) -> tuple[tuple[str, ...], str]:
 def check_query(text: str, bundle: Bundle) -> None:
     """Raise UsageError for a query of `find` that cannot be answered, whatever the volume shows."""
     prompt = parse_prompt(text, known=bundle.concepts)
-    relation = parse_relation(text) if prompt.unknown else None
+    relation = parse_relation(text, bundle.concepts) if prompt.unknown else None
     if relation is None:
         check_words(prompt, text, bundle)
         check_known(prompt.concepts, bundle)

@@ -36,7 +36,7 @@ class Regions:
 def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions:
     """Up to `k` regions for a text; see `LoadedModel.find`."""
     prompt = parse_prompt(text, known=bundle.concepts)
-    relation = parse_relation(text) if prompt.unknown else None
+    relation = parse_relation(text, bundle.concepts) if prompt.unknown else None
     if relation is not None:
         return _at(bundle, encoded, relation, Prompt(text), k)
     notes = [*encoded.notes, *_explain(prompt, bundle)]

@@ -1,7 +1,8 @@
 """The concepts: every structure and finding that the engine has a word for, read once from concepts.json.
 
-Further words for them are in aliases.json: the lexicon alone knows those. The text tower is not trained on them and the
-benchmark's phrases are not made of them, so that rare names can be added without either becoming another one.
+Further words for them are in aliases.json, and names in other languages in languages.json: the lexicon alone knows
+those. The text tower is not trained on them and the benchmark's phrases are not made of them, so that rare names can be
+added without either becoming another one.
 """
 
 from __future__ import annotations
@@ -74,9 +75,22 @@ def _document(name: str = "concepts.json") -> dict[str, Any]:
 
 def _aliases(name: str) -> tuple[str, ...]:
     """Those of an id, or of both of a pair."""
-    table: dict[str, list[str]] = _document("aliases.json")["aliases"]
+    tables: list[dict[str, list[str]]] = [_document("aliases.json")["aliases"], *foreign().values()]
     pair = re.sub("_(left|right)$", "", name)
-    return (*table.get(name, ()), *(table.get(pair, ()) if pair != name else ()))
+    rows = [row for table in tables for row in (table.get(name, []), table.get(pair, []) if pair != name else [])]
+    return tuple(dict.fromkeys(word for row in rows for word in row))
+
+
+@cache
+def foreign() -> Mapping[str, dict[str, list[str]]]:
+    """Language → id of a concept or group, as in aliases.json → names in it."""
+    return {key: table for key, table in _document("languages.json").items() if not key.startswith("$")}
+
+
+@cache
+def same() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Pairs of ids that together are one structure, beyond the parts of a concept."""
+    return tuple((tuple(one), tuple(other)) for one, other in _document("aliases.json")["same"])
 
 
 @cache

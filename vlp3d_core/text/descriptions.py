@@ -8,17 +8,23 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from vlp3d_core.text.lexicon import Entry, fillers, lexicon
+from vlp3d_core.text.lexicon import Entry, Side, fillers, lexicon
 from vlp3d_core.text.words import common_form, plain_words, words
 
 
 @cache
-def _descriptions() -> tuple[tuple[Entry, tuple[frozenset[str], ...]], ...]:
-    rows = _document()["descriptions"]
+def _descriptions() -> tuple[tuple[Entry, Side, tuple[frozenset[str], ...]], ...]:
+    """Entry, the side that has to be said ("the organ under the right ribs"), and the word sets."""
     return tuple(
-        (_entry(row["of"]), tuple(frozenset(map(common_form, alternatives)) for alternatives in row["all"]))
-        for row in rows
+        (_entry(row["of"]), row.get("side", ""), tuple(_written_out(alternatives) for alternatives in row["all"]))
+        for row in _document()["descriptions"]
     )
+
+
+def _written_out(alternatives: Sequence[str]) -> frozenset[str]:
+    """Common forms, with all words of a "@verb" in its place."""
+    verbs: dict[str, list[str]] = _document()["verbs"]
+    return frozenset(common_form(word) for one in alternatives for word in verbs.get(one, [one]))
 
 
 @cache
@@ -35,41 +41,54 @@ def _positions() -> frozenset[str]:
 @cache
 def described_words() -> frozenset[str]:
     """Every word that a description may hold."""
-    sets = [alternatives for _, needed in _descriptions() for alternatives in needed]
+    sets = [alternatives for _, _, needed in _descriptions() for alternatives in needed]
     return _connectives().union(_positions(), *sets, *(found for _, *pair in _definitions() for found in pair))
 
 
-def described(content: Sequence[str]) -> Entry | None:
-    """The entry that a phrase describes, or None.
+def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:
+    """The entry that a phrase describes, or None; `sides` are those that it names.
 
     A description fits when each of its word sets is met and nothing is left over but connecting words. The one with
     the most sets wins; None when two different structures fit equally well. Where none fits, `_defined` is asked.
     """
     present = frozenset(content)
-    if len(present) < 2 or next((word for word in content if word not in fillers()), "") in _positions():
-        return None  # "behind the food pipe" is no food pipe
+    if len(present) < 2:
+        return None
+    beside = next((word for word in content if word not in fillers()), "") in _positions()
     best: list[Entry] = []
     most = 0
-    for entry, needed in _descriptions():
+    for whose, side, needed in _descriptions():
         if len(needed) < most or not all(present & alternatives for alternatives in needed):
             continue
+        if (sides != {side}) if side else beside:
+            continue  # "behind the food pipe" is no food pipe
         if present <= _connectives().union(*needed):
+            entry = _placed(whose, side) if side else whose
             best = [*best, entry] if len(needed) == most else [entry]
             most = len(needed)
     if not best:
-        return _defined(present)
-    return best[0] if all(entry is best[0] for entry in best) else None
+        return None if beside else _defined(present)
+    best = [entry for entry in best if not sides or entry.resolve(sides)] or best
+    return best[0] if all(entry == best[0] for entry in best) else None
+
+
+def _placed(entry: Entry, side: Side) -> Entry:
+    """A structure without sides, for a text that says on which side it lies."""
+    return Entry({side: entry.resolve(frozenset())}, adjective=False)
 
 
 def _defined(present: frozenset[str]) -> Entry | None:
-    """The entry whose definition has most of the words, two at least, or three if none says what it is.
+    """The entry whose definition has most of the words, two at least; three that name nothing if none says what it is.
 
     Every word must be the definition's or connect, or it might be the one that makes it something else. None when two
     structures fit equally well.
     """
     best: list[Entry] = []
     most = 3
+    naming = any((word,) in lexicon().entries for word in present)  # "stomach behind the liver" is no vein
     for entry, things, about in _definitions():
+        if naming and not present & things:
+            continue
         fits = len(present & about) + bool(present & things)
         others = _kinds() - things - about
         if fits >= most and not present & others and present <= _connectives() | things | about:

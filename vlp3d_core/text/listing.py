@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vlp3d_core.text.clauses import Item
+from vlp3d_core.text.descriptions import described
 from vlp3d_core.text.lexicon import Side, fillers, key_of, lexicon
-from vlp3d_core.text.phrase import Phrase, resolve, whole
+from vlp3d_core.text.phrase import Phrase, named, resolve, whole
 from vlp3d_core.text.spelling import in_context
 
 Ids = tuple[str, ...]
 NO_SIDES: frozenset[Side] = frozenset()
+LINKS = frozenset({"join", "joining", "connect", "connecting", "connection", "link", "linking", "from", "filter"})
+"""After these an "and" goes on with a description ("the stalk that joins brain and spinal cord")."""
 REACH = 8
 """Items of a list across which words are shared."""
 
@@ -51,13 +54,20 @@ def _end(items: Sequence[Item], start: int) -> int:
 
 
 def _one_name(items: Sequence[Item]) -> bool:
+    content = [word for item in items for word in item.phrase.content]
     if len(items) == 2 and "between" in items[0].phrase.content:
         return True
-    content = [word for item in items for word in item.phrase.content]
+    if len(items) == 2 and not LINKS.isdisjoint(items[0].phrase.content) and described(content):
+        return True
     if any(item.joint != "and" for item in items[1:]):
         together, alone = whole(content), [whole(item.phrase.content) for item in items]
         inverted = alone[0] is not None and alone[-1] is None and len(items) == 2  # "jaw, lower"
-        return together is not None and (inverted or not any(alone) or together in alone)  # "lung, upper lobe"
+        joined = key_of(content) in lexicon().joined  # "head, body and tail of the pancreas"
+        if alone[0] is not None and alone[0].group and items[1].joint == ":":  # "bones: left femur"
+            return False
+        if any(alone):  # "kidneys, ureters and bladder" describes no bladder
+            return joined or (named(content) is not None and (inverted or together in alone))
+        return joined or together is not None
     if key_of(content) in lexicon().joined:
         return True
     return not any(whole(item.phrase.content) for item in items) and whole(content) is not None
@@ -117,6 +127,8 @@ def _with_sides(sides: Sequence[Item], item: Item, after: bool = False) -> Item:
 
 def _resolve(items: Sequence[Item], i: int) -> Ids:
     phrase = items[i].phrase
+    if _both_and(items, i):
+        phrase = replace(phrase, sides=())
     for candidate in (*_completed(items, i), phrase):
         side = _shared_side(items, i) if not candidate.sides else NO_SIDES
         found = (side and resolve(candidate, side)) or resolve(candidate)
@@ -124,6 +136,12 @@ def _resolve(items: Sequence[Item], i: int) -> Ids:
             return found
     mended = in_context(phrase.content)
     return resolve(replace(phrase, content=mended)) if mended else ()
+
+
+def _both_and(items: Sequence[Item], i: int) -> bool:
+    """ "Both the liver and the spleen": one of each, and no pair of livers."""
+    following = items[i + 1].joint == "and" if i + 1 < len(items) else False
+    return following and items[i].phrase.sides == ((0, "both"),) and not _plural(items[i])
 
 
 def _completed(items: Sequence[Item], i: int) -> Iterator[Phrase]:
@@ -192,6 +210,9 @@ def _elliptical(item: Item) -> bool:
 
 def _bare_singular(item: Item) -> bool:
     """No article and no plural: "left lung and kidney" shares its side, "left lung and the kidneys" does not."""
+    return _elliptical(item) or not (_plural(item) or item.tokens[0].word in {"the", "a"})
+
+
+def _plural(item: Item) -> bool:
     last = next((t for t in reversed(item.tokens) if t.word not in fillers()), item.tokens[-1])
-    plural = last.raw != last.word and last.raw.endswith("s")
-    return _elliptical(item) or not (plural or item.tokens[0].word in {"the", "a"})
+    return last.raw != last.word and last.raw.endswith("s")

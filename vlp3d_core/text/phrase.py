@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from vlp3d_core.text.concepts import groups
@@ -55,6 +55,8 @@ def phrase_of(tokens: Sequence[Token]) -> Phrase:
         before = tokens[i - 1].word if i else ""
         if token.word in side_words():
             side = side_words()[token.word]
+            if side == "both" and sides and any(earlier.word == "one" for earlier in tokens[:i]):
+                continue  # "the left one of the two kidneys"
             strange |= side != "both" and following in RELATIONS and before not in {"on", "to"}
             sides.append((len(content), side))
         elif token.word in words()["prepositions"]:
@@ -71,7 +73,7 @@ def resolve(phrase: Phrase, extra: frozenset[Side] = frozenset()) -> tuple[str, 
     if phrase.strange or not any(word not in fillers() for word in phrase.content):
         return ()
     sides = phrase.side_set | extra
-    entry = whole(phrase.content)
+    entry = whole(phrase.content, sides)
     if entry:
         if not sides and any(word in words()["needs_side"] for word in phrase.content) and len(phrase.content) == 1:
             return ()
@@ -79,14 +81,30 @@ def resolve(phrase: Phrase, extra: frozenset[Side] = frozenset()) -> tuple[str, 
     pieces = _split(phrase.content)
     if len(pieces) == 1:
         return pieces[0].entry.resolve(sides)
-    return _several(phrase, pieces, extra) if pieces else ()
+    return (_several(phrase, pieces, extra) if pieces else ()) or _within(phrase, sides)
 
 
-def whole(content: Sequence[str]) -> Entry | None:
-    """The entry of all words together, in any order, with or without fillers; a description counts too."""
+def whole(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:
+    """The entry of all words together, in any order, with or without fillers and tags; a description counts too."""
+    return named(content) or described(content, sides)
+
+
+def named(content: Sequence[str]) -> Entry | None:
+    """The same without descriptions."""
     entries = lexicon().entries
-    essential = [word for word in content if word not in fillers()]
-    return entries.get(key_of(content)) or entries.get(key_of(essential)) or described(content)
+    essential = [word for word in content if word not in fillers() and word not in words()["tags"]]
+    return entries.get(key_of(content)) or entries.get(key_of(essential))
+
+
+def _within(phrase: Phrase, sides: frozenset[Side]) -> tuple[str, ...]:
+    """ "The bladder in the pelvis": a name, and the part of the body that it is in; "the kidney in the chest" is ()."""
+    for gap in phrase.gaps - {0, len(phrase.content)}:
+        entry, place = whole(phrase.content[:gap]), [w for w in phrase.content[gap:] if w not in fillers()]
+        if entry and not entry.group and len(place) == 1 and place[0] in words()["regions"]:
+            members = {i for name in words()["regions"][place[0]] for i in groups()[name].members}
+            if _all_in(entry, members):
+                return entry.resolve(sides)
+    return ()
 
 
 def _several(phrase: Phrase, pieces: Sequence[Piece], extra: frozenset[Side]) -> tuple[str, ...]:
@@ -156,5 +174,5 @@ def _classes_fit(content: Sequence[str], pieces: Sequence[Piece]) -> bool:
     return True
 
 
-def _all_in(entry: Entry, members: Sequence[str]) -> bool:
+def _all_in(entry: Entry, members: Collection[str]) -> bool:
     return all(i in members for ids in entry.by_side.values() for i in ids)

@@ -11,6 +11,7 @@ from vlp3d_core.text.concepts import Concept, ambiguous, concepts
 from vlp3d_core.text.lexicon import Key, content_of, fillers, key_of
 from vlp3d_core.text.listing import resolve_items
 from vlp3d_core.text.spelling import correct, known_words
+from vlp3d_core.text.wholes import known_as
 from vlp3d_core.text.words import LONGEST, Token, tokenise
 
 SUGGESTIONS = 5
@@ -44,7 +45,8 @@ def parse_prompt(text: str, known: Collection[str] | None = None) -> Prompt:
 
     Args:
         text: free text, one or several structures ("liver, both kidneys and the third left rib").
-        known: concept ids to which suggestions are limited. Other concepts are still recognised.
+        known: concept ids to which suggestions are limited, and in which what is meant is said where they are the same
+            ("spine": the vertebral column, or else each vertebra). Other concepts are still recognised.
     """
     tokens = [replaced for token in tokenise(text) for replaced in _spelled(token)]
     items = items_of(tokens)
@@ -60,9 +62,11 @@ def parse_prompt(text: str, known: Collection[str] | None = None) -> Prompt:
             wanted.update(dict.fromkeys(ids))
     if not items and text.strip():
         unknown.append(" ".join(text.split())[:LONGEST])
-    asked = tuple(concepts()[i] for i in wanted if i not in negated)
+    meant = wanted if known is None else known_as(wanted, known)
+    excluded = negated if known is None else known_as(negated, known)
+    asked = tuple(concepts()[i] for i in meant if i not in excluded)
     suggestions = suggest(unknown, known) if unknown else ()
-    return Prompt(text, asked, tuple(concepts()[i] for i in negated), suggestions, tuple(unknown))
+    return Prompt(text, asked, tuple(concepts()[i] for i in excluded), suggestions, tuple(unknown))
 
 
 def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple[str, ...]:
@@ -86,7 +90,7 @@ def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple
 def _spelled(token: Token) -> list[Token]:
     if token.kind == "separator" or token.word in known_words():
         return [token]
-    corrected = correct(token.word) or correct(token.raw)
+    corrected = correct(token.raw) or correct(token.word)
     return [replace(token, word=word) for word in corrected] or [token]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,6 +19,7 @@ from vlp3d_core.text.words import LONGEST, tokenise, words
 
 BETWEEN, NEAR, LATERAL, MEDIAL = "between", "near", "lateral", "medial"
 _SIDES = ("left", "right")
+Known = Collection[str] | None
 Group = tuple[Concept, ...]
 """Structures that are one anchor together, such as the lobes of a lung."""
 
@@ -45,31 +48,37 @@ class Relation:
         return f"{what} {self.words} {joint.join(' and '.join(_named(group)) for group in self.anchors)}"
 
 
-def parse_relation(text: str) -> Relation | None:
+def parse_relation(text: str, known: Known = None) -> Relation | None:
     """The relation that a text states; None where it states none, or where a part of it is not understood.
 
+    `known` are concept ids in which structures are named, as for `parse_prompt`.
     Structures that are described by where they lie ("the gland in front of the right ear") have names, which
     `parse_prompt` knows: this is for texts in which it finds something unknown.
     """
-    match = _pattern().search(text[:LONGEST])
+    text = _without_accents(text[:LONGEST])
+    match = _pattern().search(text)
     if match is None:
         return None
-    kind = _kinds()[_spaced(match[0])]
-    before, after = text[: match.start()], text[match.end() : LONGEST]
-    after, side = _side_of_targets(after)
-    targets = _targets(" ".join((side, before)) if side else before)
-    anchors = _both(after) if kind == BETWEEN else _one(after)
+    kind = _kinds()[_spaced(match["words"])]
+    before, after = text[: match.start()], text[match.end() :]
+    after, side = _side_of_targets(after, known)
+    targets = _targets(" ".join((side, before)) if side else before, known)
+    anchors = _both(after, known) if kind == BETWEEN else _one(after, known)
     if kind in (LATERAL, MEDIAL) and anchors:
         kind, anchors = _about_midline(kind, anchors[0])
     if targets is None or not anchors or not all(anchors) or (side and not targets):
         return None
-    return Relation(kind, _spaced(match[0]), anchors, targets)
+    return Relation(kind, _spaced(match["words"]), anchors, targets)
 
 
-def _side_of_targets(after: str) -> tuple[str, str]:
+def _without_accents(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _side_of_targets(after: str, known: Known) -> tuple[str, str]:
     """ "[The gland behind] the mandible on the left": the mandible has no side, so the gland has."""
     match = re.fullmatch(r"(.+?),?\s+on\s+the\s+(left|right)(?:\s+side)?\W*", after.strip(), re.IGNORECASE)
-    if match is None or not (group := _one(match[1])) or any(concept.side for concept in group[0]):
+    if match is None or not (group := _one(match[1], known)) or any(concept.side for concept in group[0]):
         return after, ""
     return match[1], match[2]
 
@@ -85,7 +94,7 @@ def _about_midline(kind: str, group: Group) -> tuple[str, tuple[Group, ...]]:
     return BETWEEN, tuple(tuple(concepts()[name] for name in pair[side] if name in concepts()) for side in _SIDES)
 
 
-def _targets(text: str) -> Group | None:
+def _targets(text: str, known: Known) -> Group | None:
     """Structures asked for; () for a text without any ("which organ lies"); None for one that is not understood."""
     text = " ".join(word for word in text.split() if word.casefold() not in _table()["said"])
     things = [token.word for token in tokenise(text) if token.word not in dropped() | fillers()]
@@ -95,23 +104,23 @@ def _targets(text: str) -> Group | None:
         return None
     if not items_of(tokenise(text)):
         return ()
-    prompt = parse_prompt(text)
+    prompt = parse_prompt(text, known)
     return prompt.concepts if _clear(prompt) else None
 
 
-def _one(text: str) -> tuple[Group, ...]:
-    prompt = parse_prompt(text)
+def _one(text: str, known: Known) -> tuple[Group, ...]:
+    prompt = parse_prompt(text, known)
     return (prompt.concepts,) if _clear(prompt) else ()
 
 
-def _both(text: str) -> tuple[Group, ...]:
+def _both(text: str, known: Known) -> tuple[Group, ...]:
     """Two anchors: what stands on both sides of an "and", or a pair ("the kidneys", "left and right kidney")."""
-    parts = re.split(r"\band\b|&", text, maxsplit=1)
+    parts = re.split(r"\b(?:and|und|et|y|e)\b|&", text, maxsplit=1)
     if len(parts) == 2:
-        groups = [_one(part) for part in parts]
+        groups = [_one(part, known) for part in parts]
         if all(groups):
             return tuple(group for found in groups for group in found)
-    prompt = parse_prompt(text)
+    prompt = parse_prompt(text, known)
     left, right = (tuple(c for c in prompt.concepts if c.side == side) for side in ("left", "right"))
     return (left, right) if _clear(prompt) and left and right and len(left + right) == len(prompt.concepts) else ()
 
@@ -142,6 +151,7 @@ def _kinds() -> dict[str, str]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Finds the words for a relation, the longest first."""
-    phrases = sorted(_kinds(), key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(phrases)})\b".replace(" ", r"\s+"), re.IGNORECASE)
+    """Finds the words for a relation, the longest first, and how near ("right above"), which is read past."""
+    phrases, degrees = (sorted(some, key=len, reverse=True) for some in (_kinds(), _table()["degrees"]))
+    pattern = rf"\b(?:(?:{'|'.join(degrees)}) )?(?P<words>{'|'.join(phrases)})\b"
+    return re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from vlp3d_core.text.concepts import ambiguous
+from vlp3d_core.text.concepts import ambiguous, concepts, foreign
 from vlp3d_core.text.descriptions import described_words
 from vlp3d_core.text.lexicon import dropped, fillers, key_of, lexicon, side_words
 from vlp3d_core.text.words import common_form, plain_words, words
+
+
+_ENDINGS = re.compile(
+    "(?:itis|oma|ectomy|otomy|ostomy|oscopy|ography|opathy|algia|osis|emia|plasty|ology|ologist|megaly|ectasis|gram)s?$"
+)
+"""Of diseases, operations and studies."""
+FAR = 7
+"""Letters of a word from which a misspelling of it is no English word."""
 
 
 @cache
@@ -23,9 +32,20 @@ def known_words() -> frozenset[str]:
 
 @cache
 def _targets() -> tuple[str, ...]:
-    """Words that a misspelling may be corrected to."""
-    usual = frozenset(w for w in lexicon().vocabulary | fillers() if len(w) >= 4 and w.isalpha())
-    return tuple(sorted(usual | {"left", "right", "bilateral"}))
+    """Words that a misspelling may be corrected to; those of other languages where they are long."""
+    usual = frozenset(w for w in lexicon().vocabulary if len(w) >= 4 and w.isalpha())
+    usual |= frozenset(w for w in fillers() if len(w) >= 6 and w.isalpha())
+    short = frozenset(word for word in _foreign() if len(word) < FAR)
+    return tuple(sorted((usual - short) | {"left", "right", "bilateral"}))
+
+
+@cache
+def _foreign() -> frozenset[str]:
+    """Words of names in other languages that no other name has."""
+    own = (word for c in concepts().values() for word in (c.name, *c.synonyms))
+    names = (name for table in foreign().values() for row in table.values() for name in row)
+    words_of = [frozenset(word for name in some for word in plain_words(name)) for some in (names, own)]
+    return words_of[0] - words_of[1]
 
 
 @cache
@@ -52,9 +72,9 @@ def correct(word: str) -> tuple[str, ...]:
         return ()
     if word[-1] in "lr" and _has_sides(word[:-1]):
         return word[:-1], word[-1]
-    if word[0] in "lr" and len(word) > 5 and _has_sides(word[1:]):
+    if word[0] in "lr" and len(word) > 4 and _has_sides(word[1:]):
         return word[0], word[1:]
-    if name := _apart(word, whole=True):
+    if name := _apart(word, whole=True) or _run_together(word):
         return name
     # Not at the top: Slicer's panel reads the concepts before the user has installed anything.
     from rapidfuzz import process
@@ -63,6 +83,7 @@ def correct(word: str) -> tuple[str, ...]:
     limit = 2 if len(word) >= 8 else 1
     reach = process.extract(word, _targets(), scorer=OSA.distance, score_cutoff=limit, limit=6)
     near = [(target, int(distance)) for target, distance, _ in reach if _likely(word, target, int(distance))]
+    near = [row for row in near if row[0] not in _foreign()] or near
     if near:
         least = min(distance for _, distance in near)
         best = {target for target, distance in near if distance == least}
@@ -70,8 +91,8 @@ def correct(word: str) -> tuple[str, ...]:
     return _apart(word)
 
 
-def _has_sides(word: str) -> bool:
-    entry = lexicon().entries.get((word,))
+def _has_sides(*name: str) -> bool:
+    entry = lexicon().entries.get(key_of(name))
     return entry is not None and not entry.group and bool(entry.resolve(frozenset({"left"})))
 
 
@@ -82,6 +103,9 @@ def _meaning(word: str) -> tuple[str, ...]:
 
 
 def _likely(word: str, target: str, distance: int) -> bool:
+    ending = _ENDINGS.search(word)
+    if ending and not target.endswith(ending[0]):
+        return False  # "parotitis" is no parotis
     if len(word) == 4:
         return _slipped(word, target)
     if distance == 2:
@@ -104,21 +128,49 @@ def _apart(word: str, whole: bool = False) -> tuple[str, ...]:
     return ()
 
 
+def _run_together(word: str) -> tuple[str, ...]:
+    """Words of one name without spaces, with a side in front or behind ("inferiorvenacava", "adrenalglandlt")."""
+    for side in sorted(words()["label_sides"], key=len, reverse=True):
+        rest = word.removesuffix(side) if word.endswith(side) else word.removeprefix(side)
+        if rest != word and len(rest) >= 4 and (name := _named(rest)) and _has_sides(*name):
+            return (*name, side)
+    return _named(word) if len(word) >= 8 else ()
+
+
+def _named(word: str) -> tuple[str, ...]:
+    """Known words of three letters or more that make it up and are a name together, () where there are none."""
+    parts: list[list[tuple[str, ...]]] = [[()], *([] for _ in word)]
+    known = lexicon().vocabulary
+    for stop in range(3, len(word) + 1):
+        for start in range(stop - 2):
+            piece = common_form(word[start:stop])
+            if parts[start] and piece in known:
+                parts[stop] += [(*before, piece) for before in parts[start] if len(before) < 4]
+    names = [name for name in parts[-1] if key_of(name) in lexicon().entries]
+    return min(names, key=len) if names else ()
+
+
 def in_context(content: Sequence[str]) -> tuple[str, ...] | None:
     """The words with one of them respelt so that all together name something; None where nothing is clearly meant.
 
-    Beside other words of the name, a short word or a real one can be a misspelling, too ("lower jwa", "spinel cord").
+    Beside other words of the name, a short word or a real one can be a misspelling, too ("lower jwa", "spinel cord"),
+    and a long one may be further off ("lateral ventrical").
     """
-    strange = [place for place, word in enumerate(content) if word not in known_words() and word.isalpha()]
+    usual = known_words() - _foreign()
+    strange = [place for place, word in enumerate(content) if word not in usual and word.isalpha()]
     if len(strange) != 1 or len(content) < 2 or len(content) > lexicon().longest or len(content[strange[0]]) < 3:
         return None
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
 
     word, place = content[strange[0]], strange[0]
-    near = process.extract(word, sorted(lexicon().vocabulary), scorer=OSA.distance, score_cutoff=1, limit=None)
-    likely = [target for target, *_ in near if len(word) > 4 or _slipped(word, target)]
-    tried = [(*content[:place], target, *content[place + 1 :]) for target in likely]
-    named = [(phrase, lexicon().entries.get(key_of(phrase))) for phrase in tried]
-    found = [(phrase, entry) for phrase, entry in named if entry is not None and not entry.group]
-    return found[0][0] if found and all(entry.by_side == found[0][1].by_side for _, entry in found) else None
+    limit = 2 if len(word) >= 7 else 1
+    near = process.extract(word, sorted(lexicon().vocabulary), scorer=OSA.distance, score_cutoff=limit, limit=None)
+    for distance in range(1, limit + 1):
+        likely = [target for target, far, _ in near if far == distance and (len(word) > 4 or _slipped(word, target))]
+        tried = [(*content[:place], target, *content[place + 1 :]) for target in likely]
+        named = [(phrase, lexicon().entries.get(key_of(phrase))) for phrase in tried]
+        found = [(phrase, entry) for phrase, entry in named if entry is not None and not entry.group]
+        if found:
+            return found[0][0] if all(entry.by_side == found[0][1].by_side for _, entry in found) else None
+    return None

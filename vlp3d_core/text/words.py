@@ -18,12 +18,23 @@ LONGEST = 2000
 
 _SPINE_LETTERS = frozenset({"c", "t", "th", "d", "l", "s"})
 _SYMBOLS = str.maketrans(  # typographic apostrophes, dashes and the minus sign, as they come from word processors
-    {"\u2019": "'", "\u2018": "'", "`": "'", "\u2013": "-", "\u2014": "-", "\u2212": "-", "_": " "}
+    {
+        **{"\u2019": "'", "\u2018": "'", "`": "'", "\u2013": "-", "\u2014": "-", "\u2212": "-", "_": " "},
+        **{"\u0153": "oe", "\u00e6": "ae"},
+    }
 )
 _PIECES = re.compile(r"[^\W_]+|[,;:.!?()\[\]{}/|&+\n\"]|-")
 _SEPARATORS = {"&": "and", "+": "and", ":": ":", **dict.fromkeys(".!?;\n", ".")}
 _ENUMERATION = re.compile(r"\s*1[.)]\s.*\s2[.)]\s", re.DOTALL)
-_ABBREVIATED = re.compile(r"\b(lt|rt|l|r|sin|dext|no|nr|v|a|m|n|gl|li|re)\.(?=\s|$)")
+_ABBREVIATED = re.compile(r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|re|inf|sup|ant|post|int|ext|comm|maj|min|med)\.(?=[\s)\]]|$)")
+_LATIN = re.compile(r"\b(aa|vv|mm|nn|a|v|m|n)\.\s*(?=[^\W\d])")
+"""Of a Latin name ("M. iliopsoas"); else an "a." would be an article, and "a. renalis" the kidney."""
+_LEVEL_FIRST = re.compile(r"\b(\d{1,2})\.\s*(?=(?:ventrikel|rippe|hals|brust|lenden|wirbel))")
+"""German ordinals ("3. Ventrikel")."""
+_ELISIONS = re.compile(r"\b(?:l|d|dell|nell|all|dall|sull|un)'\s*(?=\w)")
+"""French and Italian articles ("l'estomac"); an "i'd" has its letter before."""
+_TAGS = re.compile(r"[(\[]\s*(oars?)\s*[)\]]")
+"""What stands in brackets behind a name and says only what it is there for."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ def tokenise(text: str) -> list[Token]:
             tokens.append(Token(_lists()[raw], raw, "separator"))
         else:
             tokens.append(Token(common_form(raw), raw))
-    return _drop_hyphens(_ranges(_levels(tokens)))
+    return _drop_articles(_drop_hyphens(_ranges(_levels(tokens))))
 
 
 def plain_words(text: str) -> tuple[str, ...]:
@@ -67,11 +78,14 @@ def _plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
     text = written_out(text, words()["label_categories"], words()["label_letters"]).translate(_SYMBOLS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    text = _ABBREVIATED.sub(r"\1 ", text).replace("w/o", " without ").replace("and/or", " and ")
+    text = re.sub(r"\bre\.(?=\s|$)", "rechts", text)
+    text = _LATIN.sub(lambda match: f"{words()['latin'][match[1]]} ", text)
+    text = _LEVEL_FIRST.sub(r"\1 ", _ABBREVIATED.sub(r"\1 ", text))
+    text = _TAGS.sub(r" \1 ", text).replace("w/o", " without ").replace("and/or", " and ")
     text = re.sub(r"\s-+\s(?!(?:th|[ctld])?\d)", " , ", text)
     if _ENUMERATION.match(text):
         text = re.sub(r"(?:^|(?<=\s))\d{1,2}[.)]\s", " , ", text)
-    text = re.sub(r"'s\b|'", "", text)
+    text = re.sub(r"'s\b|'", "", _ELISIONS.sub("", text))
     return _rewrites()[0].sub(lambda match: _rewrites()[1][" ".join(re.split(r"[\s-]+", match[0]))], text)
 
 
@@ -162,3 +176,19 @@ def _span(first: str, last: str) -> list[str]:
 
 def _drop_hyphens(tokens: list[Token]) -> list[Token]:
     return [t for t in tokens if t.word != "-"]
+
+
+def _drop_articles(tokens: list[Token]) -> list[Token]:
+    """Without a "la" that has a name behind it ("la vejiga"); elsewhere it is the left atrium."""
+    beside = {*words()["fillers"], *words()["prepositions"], "appendage", "appendages"}
+    following = [*tokens, Token("", "", "separator")][1:]
+    return [
+        token
+        for token, after in zip(tokens, following, strict=True)
+        if token.raw != "la" or after.kind == "separator" or after.raw in beside or after.word in _english_sides()
+    ]
+
+
+@cache
+def _english_sides() -> frozenset[str]:
+    return frozenset({"left", "right", "both", "l", "r", "lt", "rt", "bilateral"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vlp3d_core.model.registry import bundle_names, find_bundle
+from vlp3d_core.model.registry import bundles_in, embedded_folder
 from vlp3d_core.text.concepts import concepts
 from vlp3d_core.text.prompt import parse_prompt
 from vlp3d_core.text.relation import parse_relation
@@ -26,7 +26,7 @@ def ids(words: str) -> set[str]:
 
 
 NAMED = [(text, ids(words)) for words, texts in WORDINGS["names"].items() for text in texts]
-KNOWN = {name for bundle in bundle_names() for name in find_bundle(bundle).concepts}
+KNOWN = {name for bundle in bundles_in(embedded_folder()) for name in bundle.concepts}
 KNOWN |= {name for _, wanted in NAMED for name in wanted}
 
 
@@ -49,5 +49,5 @@ def test_places(text: str, kind: str, anchors: list[str], targets: list[str]) ->
 @pytest.mark.parametrize("text", WORDINGS["unknown"])
 def test_none_of_the_models_structures(text: str) -> None:
     prompt = parse_prompt(text, known=KNOWN)
-    assert not prompt.concepts or (not prompt.unknown and not KNOWN & {c.id for c in prompt.concepts})
+    assert prompt.unknown or not KNOWN & {c.id for c in prompt.concepts}
     assert parse_relation(text) is None or not prompt.unknown
