@@ -105,6 +105,12 @@ def ambiguous() -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
+def other_things() -> tuple[str, ...]:
+    """Names that would be taken for a concept and are none: "laryngeal mask"."""
+    return tuple(_document("aliases.json")["others"])
+
+
+@cache
 def concepts() -> Mapping[str, Concept]:
     """All concepts by id, in the file's order (by home group)."""
     return MappingProxyType({row["id"]: _concept(row) for row in _document()["concepts"]})

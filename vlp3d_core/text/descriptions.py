@@ -42,14 +42,15 @@ def _positions() -> frozenset[str]:
 def described_words() -> frozenset[str]:
     """Every word that a description may hold."""
     sets = [alternatives for _, _, needed in _descriptions() for alternatives in needed]
-    return _connectives().union(_positions(), *sets, *(found for _, *pair in _definitions() for found in pair))
+    return _connectives().union(_positions(), *sets, *_near().values())
 
 
 def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:
     """The entry that a phrase describes, or None; `sides` are those that it names.
 
-    A description fits when each of its word sets is met and nothing is left over but connecting words. The one with
-    the most sets wins; None when two different structures fit equally well. Where none fits, `_defined` is asked.
+    A description fits when each of its word sets is met and nothing is left over but connecting words and those of the
+    structure's definition. The one with the most sets wins; None when two different structures fit equally well. Where
+    none fits, `_defined` is asked.
     """
     present = frozenset(content)
     if len(present) < 2:
@@ -62,7 +63,7 @@ def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> E
             continue
         if (sides != {side}) if side else beside:
             continue  # "behind the food pipe" is no food pipe
-        if present <= _connectives().union(*needed):
+        if present <= _connectives().union(_said_of(whose), *needed):
             entry = _placed(whose, side) if side else whose
             best = [*best, entry] if len(needed) == most else [entry]
             most = len(needed)
@@ -70,6 +71,20 @@ def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> E
         return None if beside else _defined(present)
     best = [entry for entry in best if not sides or entry.resolve(sides)] or best
     return best[0] if all(entry == best[0] for entry in best) else None
+
+
+def _said_of(entry: Entry) -> frozenset[str]:
+    """All words of its definition, with those that name what lies near."""
+    return _near().get(id(entry), frozenset())
+
+
+@cache
+def _near() -> dict[int, frozenset[str]]:
+    """Entries are made once, so that an id stands for one."""
+    return {
+        id(_entry(row["of"])): frozenset(map(common_form, (*row["is"], *row["about"], *row.get("near", ()))))
+        for row in _document()["definitions"]
+    }
 
 
 def _placed(entry: Entry, side: Side) -> Entry:
@@ -89,7 +104,7 @@ def _defined(present: frozenset[str]) -> Entry | None:
     for entry, things, about in _definitions():
         if naming and not present & things:
             continue
-        fits = len(present & about) + bool(present & things)
+        fits = len((present & about) - things) + bool(present & things)
         others = _kinds() - things - about
         if fits >= most and not present & others and present <= _connectives() | things | about:
             best = [*best, entry] if fits == most else [entry]

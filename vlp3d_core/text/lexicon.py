@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from vlp3d_core.text.concepts import Concept, concepts, groups
+from vlp3d_core.text.concepts import Concept, concepts, groups, other_things
 from vlp3d_core.text.words import Token, common_form, tokenise, words
 
 Key = tuple[str, ...]
@@ -105,6 +105,12 @@ def lexicon() -> Lexicon:
             builder.group(phrase, group.id, group.members)
     vocabulary = frozenset(word for key in builder.entries for word in key)
     return Lexicon(builder.entries, frozenset(builder.joined), vocabulary, max(map(len, builder.entries)))
+
+
+@cache
+def others() -> frozenset[Key]:
+    """Words for things that are none of the concepts, though the rules would read them as one ("laryngeal mask")."""
+    return frozenset(key_of(content_of(tokenise(phrase))[0]) for phrase in other_things())
 
 
 class _Builder:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from vlp3d_core.text.concepts import groups
 from vlp3d_core.text.descriptions import described
-from vlp3d_core.text.lexicon import Entry, Side, dropped, fillers, key_of, lexicon, side_words
+from vlp3d_core.text.lexicon import Entry, Side, dropped, fillers, key_of, lexicon, others, side_words
 from vlp3d_core.text.words import Token, words
 
+MOST_KEPT = 4
+"""Fillers of a text that are tried as words of a name ("small" bowel)."""
 RELATIONS = frozenset({"of"})
 """A side before one of these is a direction ("left of the liver"), not the side of an organ."""
 
@@ -53,6 +56,8 @@ def phrase_of(tokens: Sequence[Token]) -> Phrase:
     for i, token in enumerate(tokens):
         following = tokens[i + 1].word if i + 1 < len(tokens) else ""
         before = tokens[i - 1].word if i else ""
+        if token.raw == "right" and following in words()["after_adverbs"]:
+            continue  # "right after the stomach" is no side
         if token.word in side_words():
             side = side_words()[token.word]
             if side == "both" and sides and any(earlier.word == "one" for earlier in tokens[:i]):
@@ -64,13 +69,23 @@ def phrase_of(tokens: Sequence[Token]) -> Phrase:
         elif token.word in words()["side_nouns"] and before in side_words() and (token.word != "hand" or following):
             continue
         elif token.word not in dropped():
+            strange |= token.word in words()["comparatives"] and _chosen(tokens[i + 1 :])
             content.append(token.word)
     return Phrase(tuple(content), tuple(sides), frozenset(gaps), strange)
 
 
+def _chosen(tokens: Sequence[Token]) -> bool:
+    """Whether a comparison chooses one ("the larger of the kidneys"): which it is, words cannot tell."""
+    return next((token.word for token in tokens if token.word != "one"), "") == "of"
+
+
 def resolve(phrase: Phrase, extra: frozenset[Side] = frozenset()) -> tuple[str, ...]:
     """Concept ids that a phrase names, () when any of its words does not fit. `extra` are sides said elsewhere."""
-    if phrase.strange or not any(word not in fillers() for word in phrase.content):
+    if (
+        phrase.strange
+        or key_of(phrase.content) in others()
+        or not any(word not in fillers() for word in phrase.content)
+    ):
         return ()
     sides = phrase.side_set | extra
     entry = whole(phrase.content, sides)
@@ -91,9 +106,14 @@ def whole(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry
 
 def named(content: Sequence[str]) -> Entry | None:
     """The same without descriptions."""
-    entries = lexicon().entries
-    essential = [word for word in content if word not in fillers() and word not in words()["tags"]]
-    return entries.get(key_of(content)) or entries.get(key_of(essential))
+    told = [word for word in content if word not in words()["tags"]]
+    essential = [word for word in told if word not in fillers()]
+    more = [word for word in told if word in fillers()]
+    for kept in range(min(len(more), MOST_KEPT), -1, -1):  # "small bowel organ" is no bowel organ
+        for some in combinations(more, kept):
+            if entry := lexicon().entries.get(key_of((*essential, *some))):
+                return entry
+    return lexicon().entries.get(key_of(content))
 
 
 def _within(phrase: Phrase, sides: frozenset[Side]) -> tuple[str, ...]:

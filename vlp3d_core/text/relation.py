@@ -19,6 +19,7 @@ from vlp3d_core.text.words import LONGEST, tokenise, words
 
 BETWEEN, NEAR, LATERAL, MEDIAL = "between", "near", "lateral", "medial"
 _SIDES = ("left", "right")
+_CLAUSE = re.compile(r"\b(?:that|which|who)\b", re.IGNORECASE)
 Known = Collection[str] | None
 Group = tuple[Concept, ...]
 """Structures that are one anchor together, such as the lobes of a lung."""
@@ -57,7 +58,7 @@ def parse_relation(text: str, known: Known = None) -> Relation | None:
     """
     text = _without_accents(text[:LONGEST])
     match = _pattern().search(text)
-    if match is None:
+    if match is None or _CLAUSE.search(text, match.end()):  # "the organ behind the stomach that makes insulin"
         return None
     kind = _kinds()[_spaced(match["words"])]
     before, after = text[: match.start()], text[match.end() :]

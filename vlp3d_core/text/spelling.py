@@ -40,6 +40,11 @@ def _targets() -> tuple[str, ...]:
 
 
 @cache
+def _vocabulary() -> tuple[str, ...]:
+    return tuple(sorted(lexicon().vocabulary))
+
+
+@cache
 def _foreign() -> frozenset[str]:
     """Words of names in other languages that no other name has."""
     own = (word for c in concepts().values() for word in (c.name, *c.synonyms))
@@ -164,10 +169,12 @@ def in_context(content: Sequence[str]) -> tuple[str, ...] | None:
     from rapidfuzz.distance import OSA
 
     word, place = content[strange[0]], strange[0]
-    limit = 2 if len(word) >= 7 else 1
-    near = process.extract(word, sorted(lexicon().vocabulary), scorer=OSA.distance, score_cutoff=limit, limit=None)
+    limit, long = (2 if len(word) >= 7 else 1), len(word) > 4 or len(content) > 2
+    near = process.extract(word, _vocabulary(), scorer=OSA.distance, score_cutoff=limit, limit=None)
     for distance in range(1, limit + 1):
-        likely = [target for target, far, _ in near if far == distance and (len(word) > 4 or _slipped(word, target))]
+        likely = [target for target, far, _ in near if far == distance and (long or _slipped(word, target))]
+        if distance == 2:
+            likely = [t for t in likely if len(t) > 6 and t[0] == word[0] and abs(len(t) - len(word)) < 2]
         tried = [(*content[:place], target, *content[place + 1 :]) for target in likely]
         named = [(phrase, lexicon().entries.get(key_of(phrase))) for phrase in tried]
         found = [(phrase, entry) for phrase, entry in named if entry is not None and not entry.group]

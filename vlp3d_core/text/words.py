@@ -26,15 +26,17 @@ _SYMBOLS = str.maketrans(  # typographic apostrophes, dashes and the minus sign,
 _PIECES = re.compile(r"[^\W_]+|[,;:.!?()\[\]{}/|&+\n\"]|-")
 _SEPARATORS = {"&": "and", "+": "and", ":": ":", **dict.fromkeys(".!?;\n", ".")}
 _ENUMERATION = re.compile(r"\s*1[.)]\s.*\s2[.)]\s", re.DOTALL)
-_ABBREVIATED = re.compile(r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|re|inf|sup|ant|post|int|ext|comm|maj|min|med)\.(?=[\s)\]]|$)")
+_ABBREVIATED = re.compile(
+    r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|re|inf|sup|ant|post|int|ext|comm|maj|min|med|glut|nucl|sp|musc|vert)\.(?=[\s)\]]|$)"
+)
 _LATIN = re.compile(r"\b(aa|vv|mm|nn|a|v|m|n)\.\s*(?=[^\W\d])")
 """Of a Latin name ("M. iliopsoas"); else an "a." would be an article, and "a. renalis" the kidney."""
 _LEVEL_FIRST = re.compile(r"\b(\d{1,2})\.\s*(?=(?:ventrikel|rippe|hals|brust|lenden|wirbel))")
 """German ordinals ("3. Ventrikel")."""
 _ELISIONS = re.compile(r"\b(?:l|d|dell|nell|all|dall|sull|un)'\s*(?=\w)")
 """French and Italian articles ("l'estomac"); an "i'd" has its letter before."""
-_TAGS = re.compile(r"[(\[]\s*(oars?)\s*[)\]]")
-"""What stands in brackets behind a name and says only what it is there for."""
+_TAGS = re.compile(r"[(\[]\s*(oars?|organ|bone|os|gland|muscle|vessel|artery|vein|nerve|cartilage)\s*[)\]]")
+"""What stands in brackets behind a name and says only what kind of thing it is."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_names(text: str, wanted: set[str]) -> None:
 @pytest.mark.parametrize(("text", "kind", "anchors", "targets"), WORDINGS["places"])
 def test_places(text: str, kind: str, anchors: list[str], targets: list[str]) -> None:
     assert parse_prompt(text, known=KNOWN).unknown
-    relation = parse_relation(text)
+    relation = parse_relation(text, KNOWN)
     assert relation is not None
     found = [{c.id for c in group} for group in relation.anchors]
     assert (relation.kind, found) == (kind, [ids(words) for words in anchors])
@@ -50,4 +50,4 @@ def test_places(text: str, kind: str, anchors: list[str], targets: list[str]) ->
 def test_none_of_the_models_structures(text: str) -> None:
     prompt = parse_prompt(text, known=KNOWN)
     assert prompt.unknown or not KNOWN & {c.id for c in prompt.concepts}
-    assert parse_relation(text) is None or not prompt.unknown
+    assert parse_relation(text, KNOWN) is None or not prompt.unknown
