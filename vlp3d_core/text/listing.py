@@ -70,7 +70,9 @@ def _one_name(items: Sequence[Item]) -> bool:
         return joined or together is not None
     if key_of(content) in lexicon().joined:
         return True
-    return not any(whole(item.phrase.content) for item in items) and whole(content) is not None
+    first, *rest = [whole(item.phrase.content) for item in items]
+    vague = first is None or bool(first.group)  # "gland with insulin making cells"
+    return vague and not any(rest) and whole(content) is not None
 
 
 def _merge(items: Sequence[Item]) -> Item:

@@ -92,11 +92,19 @@ def resolve(phrase: Phrase, extra: frozenset[Side] = frozenset()) -> tuple[str, 
     if entry:
         if not sides and any(word in words()["needs_side"] for word in phrase.content) and len(phrase.content) == 1:
             return ()
-        return entry.resolve(sides)
+        return entry.resolve(sides) or _where_it_lies(phrase, entry, sides)
     pieces = _split(phrase.content)
     if len(pieces) == 1:
         return pieces[0].entry.resolve(sides)
     return (_several(phrase, pieces, extra) if pieces else ()) or _within(phrase, sides)
+
+
+def _where_it_lies(phrase: Phrase, entry: Entry, sides: frozenset[Side]) -> tuple[str, ...]:
+    """ "The spleen on the left": it has no side, but lies there. "The right spleen" is none."""
+    alone = entry.resolve(frozenset())
+    behind = all(position == len(phrase.content) for position, _ in phrase.sides)
+    place = words()["lies"].get(alone[0]) if len(alone) == 1 and phrase.sides and behind else None
+    return alone if sides == {place} else ()
 
 
 def whole(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:

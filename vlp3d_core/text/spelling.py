@@ -13,7 +13,6 @@ from vlp3d_core.text.descriptions import described_words
 from vlp3d_core.text.lexicon import dropped, fillers, key_of, lexicon, side_words
 from vlp3d_core.text.words import common_form, plain_words, words
 
-
 _ENDINGS = re.compile(
     "(?:itis|oma|ectomy|otomy|ostomy|oscopy|ography|opathy|algia|osis|emia|plasty|ology|ologist|megaly|ectasis|gram)s?$"
 )

@@ -1,4 +1,4 @@
-"""A structure in the words of a model: "the spine" for one that knows it as a whole, "the liver" for one of its parts."""
+"""A structure in the words of a model: "the spine" for one that knows it whole, "the liver" for one of its parts."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ _PIECES = re.compile(r"[^\W_]+|[,;:.!?()\[\]{}/|&+\n\"]|-")
 _SEPARATORS = {"&": "and", "+": "and", ":": ":", **dict.fromkeys(".!?;\n", ".")}
 _ENUMERATION = re.compile(r"\s*1[.)]\s.*\s2[.)]\s", re.DOTALL)
 _ABBREVIATED = re.compile(
-    r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|re|inf|sup|ant|post|int|ext|comm|maj|min|med|glut|nucl|sp|musc|vert)\.(?=[\s)\]]|$)"
+    r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|inf|sup|ant|post|int|ext|comm|maj|min|med|glut|nucl|sp|musc|vert)"
+    r"\.(?=[\s)\]]|$)"
 )
 _LATIN = re.compile(r"\b(aa|vv|mm|nn|a|v|m|n)\.\s*(?=[^\W\d])")
 """Of a Latin name ("M. iliopsoas"); else an "a." would be an article, and "a. renalis" the kidney."""

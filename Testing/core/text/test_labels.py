@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlp3d_core.text.concepts import Concept, ambiguous, concepts, groups
+from vlp3d_core.text.concepts import Concept, ambiguous, concepts, foreign, groups, other_things
 from vlp3d_core.text.phrases import names
 from vlp3d_core.text.prompt import parse_prompt
 
@@ -48,7 +48,22 @@ def test_the_file_is_valid() -> None:
     jsonschema.Draft202012Validator(schema).validate(document)
     ids = {*concepts(), *groups()} | {c.id.removesuffix(f"_{c.side}") for c in concepts().values() if c.side}
     assert {*document["aliases"]} <= ids
+    assert {name for pair in document["same"] for some in pair for name in some} <= set(concepts())
     assert {name for row in document["ambiguous"].values() for name in row} <= ids
+
+
+def test_names_in_other_languages_are_valid() -> None:
+    schema = json.loads(TEXT.joinpath("languages.schema.json").read_text(encoding="utf-8"))
+    document = json.loads(TEXT.joinpath("languages.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+    ids = {*concepts(), *groups()} | {c.id.removesuffix(f"_{c.side}") for c in concepts().values() if c.side}
+    assert {name for table in foreign().values() for name in table} <= ids
+
+
+def test_other_things_are_none_of_the_concepts() -> None:
+    for phrase in other_things():
+        assert found(phrase) == [], phrase
 
 
 @pytest.mark.parametrize("named", NAMED.split(";"), ids=str.strip)
