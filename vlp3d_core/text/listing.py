@@ -70,9 +70,11 @@ def _one_name(items: Sequence[Item]) -> bool:
         return joined or together is not None
     if key_of(content) in lexicon().joined:
         return True
-    first, *rest = [whole(item.phrase.content) for item in items]
-    vague = first is None or bool(first.group)  # "gland with insulin making cells"
-    return vague and not any(rest) and whole(content) is not None
+    first = whole(items[0].phrase.content)
+    rest = [item.phrase.content for item in items[1:]]
+    if first is not None and first.group:  # "gland with insulin making cells"
+        return not any(named(words) for words in rest) and whole(content) is not None
+    return first is None and not any(whole(words) for words in rest) and whole(content) is not None
 
 
 def _merge(items: Sequence[Item]) -> Item:
