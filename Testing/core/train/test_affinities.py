@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -232,14 +233,15 @@ def test_what_cannot_be_learned(manifest: Path, tmp_path: Path) -> None:
 def test_blocks_of_fib25_do_not_touch(shared_data: Path, tmp_path: Path) -> None:
     cases = read_manifest(cut_blocks(shared_data / "em_fib25", tmp_path / "fib25"))
     assert [case.split for case in cases] == ["train", "validation", "test"]
-    end = -1.0
+    ranges = []
     for case in cases:
         image = read_volume(case.image, modality="EM")
         labels, affine = read_labels(case.label or Path())
         assert image.shape == labels.shape and np.allclose(image.affine, affine)
         first, last = sorted(image.affine[2, 3] + image.affine[2, 2] * np.array([0, image.shape[2] - 1]))
-        assert first > end
-        end = last
+        ranges.append((first, last))
         assert len(np.unique(labels)) > 50 and image.spacing == pytest.approx((NM8,) * 3)
+    ranges.sort()
+    assert all(after[0] > 9 * NM8 + before[1] for before, after in itertools.pairwise(ranges)), "nine voxels between"
     with pytest.raises(MedVLPError, match="does not hold fib25"):
         cut_blocks(tmp_path, tmp_path / "other")
