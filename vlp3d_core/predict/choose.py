@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vlp3d_core.errors import MedVLPError
 from vlp3d_core.model.bundle import Bundle
@@ -55,8 +56,9 @@ def choose_bundle(
         progress("choosing", number / len(fitting))
         check(cancel)
         seen = _look(bundle, volume, device, cancel)
-        if shows_field(bundle.card["field"], seen.field_score) and (best is None or seen.field_score > best[0]):
-            best = seen.field_score, Chosen(bundle, f"{_about(bundle)}, {_found(bundle, seen)} found")
+        above = _above(bundle.card["field"], seen.field_score)
+        if shows_field(bundle.card["field"], seen.field_score) and (best is None or above > best[0]):
+            best = above, Chosen(bundle, f"{_about(bundle)}, {_found(bundle, seen)} found")
     if best is not None:
         return best[1]
     takes_all = [bundle for bundle in fitting if not bundle.card["field"]["anchors"]]
@@ -66,6 +68,13 @@ def choose_bundle(
         return Chosen(takes_all[0], f"{_about(takes_all[0])}, {why}")
     names = ", ".join(bundle.name for bundle in fitting)
     raise MedVLPError(f"None of the models {names} finds in this volume what it was made for.", _needed(fitting))
+
+
+def _above(field: Mapping[str, Any], score: float) -> float:
+    """How far above the model's own limit, 0 to 1: limits of models differ, and their scores cannot be compared as they
+    are."""
+    limit = float(field.get("anchor_score", 0.0))
+    return (score - limit) / max(1 - limit, 1e-6)
 
 
 def _look(bundle: Bundle, volume: Volume, device: str, cancel: Cancel) -> Encoded:

@@ -5,14 +5,15 @@
 
 DATA holds the folders openkbp, totalsegmentator, ibsi_sts, …; which volumes are whose is in others.json. For
 ct-head-neck there are phantoms and what its own patients show below the larynx, too, written beside the list. `--own`
-lists scans of the model's own field instead, where its manifest has made images or phantoms alone.
+lists scans of the model's own field instead, where its manifest has made images or phantoms alone; of ct-trunk slabs
+of them, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from vlp3d_core.volume.write_image import write_volume
 
 MARGIN, LEAST, WHOLE = 10.0, 50.0, 25.0
 """mm: how far below a larynx a scan is cut, how much body must be left, and how high a larynx is that is no stub."""
+SLICES = (3, 6, 12)
+"""Of slabs."""
 BODY_HU, BODY_PART = -500, 0.005
 """A slice shows a body where more than this part of it is above that."""
 
@@ -85,6 +88,21 @@ def below_the_larynx(data: Path, folder: Path) -> Iterator[Case]:
         yield Case(path.resolve(), f"{case.subject}-below", case.split)
 
 
+def slabs(cases: Sequence[Case], folder: Path) -> Iterator[Case]:
+    """Of each scan its middle slices, `SLICES` of them, as a scan of few slices shows."""
+    for case in cases:
+        volume = read_volume(case.image)
+        for count in SLICES:
+            first = (volume.shape[2] - count) // 2
+            affine = volume.affine.copy()
+            affine[:3, 3] += affine[:3, 2] * first
+            array = np.ascontiguousarray(volume.array[..., first : first + count])
+            path = folder / f"{case.subject.replace('/', '-')}-{count}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_volume(Volume(array, affine, volume.modality), path)
+            yield Case(path.resolve(), f"{case.subject}-{count}", case.split)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
@@ -96,6 +114,8 @@ def main() -> None:
     if args.model == "ct-head-neck" and not args.own:
         made = args.output.parent / f"{args.output.stem}-volumes"
         cases += [*phantoms(made), *below_the_larynx(args.data, made)]
+    if args.model == "ct-trunk" and args.own:
+        cases += slabs(tuple(cases), args.output.parent / f"{args.output.stem}-volumes")
     write_manifest(cases, args.output)
     print(f"{args.output}: {len(cases)} volumes")
 
