@@ -16,6 +16,9 @@ Ids = tuple[str, ...]
 NO_SIDES: frozenset[Side] = frozenset()
 LINKS = frozenset({"join", "joining", "connect", "connecting", "connection", "link", "linking", "from", "filter"})
 """After these an "and" goes on with a description ("the stalk that joins brain and spinal cord")."""
+WITH = frozenset({"and", "with"})
+BEARERS = frozenset({"carry", "carrying", "bring", "bringing", "drain", "draining", "supply", "supplying"})
+"""The same where no article follows ("veins that drain spleen and bowel")."""
 REACH = 8
 """Items of a list across which words are shared."""
 
@@ -57,9 +60,11 @@ def _one_name(items: Sequence[Item]) -> bool:
     content = [word for item in items for word in item.phrase.content]
     if len(items) == 2 and "between" in items[0].phrase.content:
         return True
-    if len(items) == 2 and not LINKS.isdisjoint(items[0].phrase.content) and described(content):
+    if len(items) == 2 and _goes_on(items) and described(content):
         return True
-    if any(item.joint != "and" for item in items[1:]):
+    if items[1].joint == "with" and described(content) and not (named(items[0].phrase.content) and named(content)):
+        return True
+    if any(item.joint not in WITH for item in items[1:]):
         together, alone = whole(content), [whole(item.phrase.content) for item in items]
         inverted = alone[0] is not None and alone[-1] is None and len(items) == 2  # "jaw, lower"
         joined = key_of(content) in lexicon().joined  # "head, body and tail of the pancreas"
@@ -75,6 +80,14 @@ def _one_name(items: Sequence[Item]) -> bool:
     if first is not None and first.group:  # "gland with insulin making cells"
         return not any(named(words) for words in rest) and whole(content) is not None
     return first is None and not any(whole(words) for words in rest) and whole(content) is not None
+
+
+def _goes_on(items: Sequence[Item]) -> bool:
+    """Whether the words of the second of two items may belong to what the first one says."""
+    first, second = items
+    if not LINKS.isdisjoint(first.phrase.content) or second.phrase.content[-1:] == ("meet",):
+        return True
+    return not BEARERS.isdisjoint(first.phrase.content) and second.tokens[0].word not in {"the", "a"}
 
 
 def _merge(items: Sequence[Item]) -> Item:
@@ -196,7 +209,7 @@ def _shared_side(items: Sequence[Item], i: int) -> frozenset[Side]:
         first
         and not items[first].starts_new
         and not items[first].phrase.sides
-        and (_elliptical(items[first - 1]) or (items[first].joint == "and" and _bare_singular(items[first])))
+        and (_elliptical(items[first - 1]) or (items[first].joint in WITH and _bare_singular(items[first])))
     ):
         first -= 1
     if first < i:

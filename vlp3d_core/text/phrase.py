@@ -92,7 +92,7 @@ def resolve(phrase: Phrase, extra: frozenset[Side] = frozenset()) -> tuple[str, 
     if entry:
         if not sides and any(word in words()["needs_side"] for word in phrase.content) and len(phrase.content) == 1:
             return ()
-        return entry.resolve(sides) or _where_it_lies(phrase, entry, sides)
+        return entry.resolve(sides) or _where_it_lies(phrase, entry, sides) or _of_two(phrase, entry, sides)
     pieces = _split(phrase.content)
     if len(pieces) == 1:
         return pieces[0].entry.resolve(sides)
@@ -105,6 +105,11 @@ def _where_it_lies(phrase: Phrase, entry: Entry, sides: frozenset[Side]) -> tupl
     behind = all(position == len(phrase.content) for position, _ in phrase.sides)
     place = words()["lies"].get(alone[0]) if len(alone) == 1 and phrase.sides and behind else None
     return alone if sides == {place} else ()
+
+
+def _of_two(phrase: Phrase, entry: Entry, sides: frozenset[Side]) -> tuple[str, ...]:
+    """ "The cleft between the two thalami": in a description, a pair may be that of the neighbours."""
+    return entry.resolve(frozenset()) if sides == {"both"} and named(phrase.content) is None else ()
 
 
 def whole(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:

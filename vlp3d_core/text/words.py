@@ -95,7 +95,8 @@ def _plain(text: str) -> str:
 @cache
 def _rewrites() -> tuple[re.Pattern[str], dict[str, str]]:
     table: dict[str, str] = words()["rewrites"]
-    phrases = "|".join(re.escape(phrase).replace("\\ ", r"[\s-]+") for phrase in table)
+    longest_first = sorted(table, key=len, reverse=True)
+    phrases = "|".join(re.escape(phrase).replace("\\ ", r"[\s-]+") for phrase in longest_first)
     return re.compile(rf"\b(?:{phrases})\b"), table
 
 
