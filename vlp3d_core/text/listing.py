@@ -14,8 +14,10 @@ from vlp3d_core.text.spelling import in_context
 
 Ids = tuple[str, ...]
 NO_SIDES: frozenset[Side] = frozenset()
-LINKS = frozenset({"join", "joining", "connect", "connecting", "connection", "link", "linking", "from", "filter"})
+LINKS = frozenset({"join", "joining", "connect", "connecting", "connection", "link", "linking", "from", "filter", "send"})
 """After these an "and" goes on with a description ("the stalk that joins brain and spinal cord")."""
+EXAMPLES = frozenset({"such", "either", "collective", "term"})
+"""The same: "an extension such as an axon or a dendrite"."""
 WITH = frozenset({"and", "with"})
 BEARERS = frozenset({"carry", "carrying", "bring", "bringing", "drain", "draining", "supply", "supplying"})
 """The same where no article follows ("veins that drain spleen and bowel")."""
@@ -85,6 +87,8 @@ def _one_name(items: Sequence[Item]) -> bool:
 def _goes_on(items: Sequence[Item]) -> bool:
     """Whether the words of the second of two items may belong to what the first one says."""
     first, second = items
+    if not EXAMPLES.isdisjoint(token.word for token in first.tokens):
+        return True
     if not LINKS.isdisjoint(first.phrase.content) or second.phrase.content[-1:] == ("meet",):
         return True
     return not BEARERS.isdisjoint(first.phrase.content) and second.tokens[0].word not in {"the", "a"}

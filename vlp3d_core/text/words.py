@@ -40,6 +40,13 @@ _TAGS = re.compile(r"[(\[]\s*(oars?|organ|bone|os|gland|muscle|vessel|artery|vei
 """What stands in brackets behind a name and says only what kind of thing it is."""
 
 
+_STUDY = re.compile(
+    r"\b(?:on|in|from)\s+(?:(?:this|the|my|a|an|our)\s+)?(?:abdominal|chest|thoracic|pelvic|head|brain|cranial|neck)"
+    r"\s+(?:ct|mri|mr|scan)(?:\s+(?:scan|image|study|volume))?\b"
+)
+"""What is looked at ("on this abdominal CT"), which names no structure."""
+
+
 @dataclass(frozen=True)
 class Token:
     """A word in its common form, and how the user wrote it; or a separator ("and", ",", ".")."""
@@ -89,6 +96,7 @@ def _plain(text: str) -> str:
     if _ENUMERATION.match(text):
         text = re.sub(r"(?:^|(?<=\s))\d{1,2}[.)]\s", " , ", text)
     text = re.sub(r"'s\b|'", "", _ELISIONS.sub("", text))
+    text = _STUDY.sub("", text)
     return _rewrites()[0].sub(lambda match: _rewrites()[1][" ".join(re.split(r"[\s-]+", match[0]))], text)
 
 
