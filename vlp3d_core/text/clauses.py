@@ -19,7 +19,8 @@ class Item:
     Attributes:
         phrase: its words.
         tokens: the same, as written.
-        joint: the separator before it: "and", "with", ",", ":", "." or "" for the first; "but" or "not" where a negation turns.
+        joint: the separator before it: "and", "with", ",", ":", "." or "" for the first; "but" or "not" where a
+            negation turns.
         negated: it is excluded.
     """
 

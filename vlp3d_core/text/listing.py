@@ -14,7 +14,9 @@ from vlp3d_core.text.spelling import in_context
 
 Ids = tuple[str, ...]
 NO_SIDES: frozenset[Side] = frozenset()
-LINKS = frozenset({"join", "joining", "connect", "connecting", "connection", "link", "linking", "from", "filter", "send"})
+LINKS = frozenset(
+    {"join", "joining", "connect", "connecting", "connection", "link", "linking", "from", "filter", "send"}
+)
 """After these an "and" goes on with a description ("the stalk that joins brain and spinal cord")."""
 EXAMPLES = frozenset({"such", "either", "collective", "term"})
 """The same: "an extension such as an axon or a dendrite"."""
