@@ -23,7 +23,6 @@ from vlp3d_core.evaluate.search_queries import (
 from vlp3d_core.evaluate.search_regions import GENERAL, REGIONS, region_concepts, region_queries
 from vlp3d_core.model.registry import find_bundle
 from vlp3d_core.text.concepts import concepts
-from vlp3d_core.train.config import load_config
 
 FOLDER = files("vlp3d_core.evaluate")
 FIXED = {
