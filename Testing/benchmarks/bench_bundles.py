@@ -1,4 +1,4 @@
-"""Each embedded model on a whole volume of its kind, warm: how long, and what a structure costs beside the network."""
+"""Each embedded model on a whole volume of its kind, warm: how long."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from collections.abc import Callable
 from Testing.benchmarks.table import Row
 from vlp3d_core.volume import Volume
 
-LIMIT_S, LIMIT_SHARE = 12.0, 1.0
-"""Limits: a whole volume, s; a structure, in % of the network's time."""
-BY_STRUCTURE = ("decide", "clean", "measure")
-"""Stages whose work grows with the structures; the labels of all of them are resampled in one pass."""
+LIMIT_S = 12.0
+"""Limit: a whole volume, s."""
 RUNS = 3
 SEED = 20
 
@@ -26,18 +24,13 @@ def bundles(say: Callable[[str], None]) -> list[Row]:
         say(f"bundles: {name}")
         volume, model = make(), load_model(name, device="cpu")
         model.segment(volume)
-        taken, shares = [], []
+        seconds = []
         for _ in range(RUNS):
             start = time.perf_counter()
-            seconds = model.segment(volume).report["seconds"]
-            taken.append(time.perf_counter() - start)
-            others = sum(seconds[stage] for stage in BY_STRUCTURE if stage in seconds)
-            shares.append(100 * others / seconds["network"] / len(model.bundle.concepts))
+            model.segment(volume)
+            seconds.append(time.perf_counter() - start)
         shape = "×".join(map(str, volume.shape))
-        rows.append(Row(f"bundles, {name}, {what}, {shape}", "whole, s", statistics.median(taken), LIMIT_S))
-        if len(model.bundle.concepts) > 1:
-            told = f"a structure of {len(model.bundle.concepts)}, % of the network"
-            rows.append(Row(f"bundles, {name}", told, statistics.median(shares), LIMIT_SHARE, 2))
+        rows.append(Row(f"bundles, {name}, {what}, {shape}", "whole, s", statistics.median(seconds), LIMIT_S))
     return rows
 
 
