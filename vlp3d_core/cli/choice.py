@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vlp3d_core.model.bundle import Bundle
     from vlp3d_core.volume import Volume
 
+LISTED = "`vlp3d models NAME` lists what a model knows, `vlp3d models add` installs others."
+
 
 def model_and_volume(args: argparse.Namespace, ask: Callable[[Bundle], object]) -> tuple[Bundle, Volume, list[str]]:
     """The bundle and the volume of `add_model` and `add_volume`, and why this bundle, where none was named.
@@ -42,6 +44,10 @@ def model_and_volume(args: argparse.Namespace, ask: Callable[[Bundle], object]) 
         except UsageError as error:
             refusal = refusal or error
     if refusal is not None and not bundles:
+        from vlp3d_core.predict.asked import NotTrained
+
+        if isinstance(refusal, NotTrained):
+            raise UsageError(f"No installed model was trained on {refusal.missing}.", LISTED)
         raise refusal
     volume = read_volume(args.input, modality=modality, series=args.series)
     from vlp3d_core.predict.choose import choose_bundle

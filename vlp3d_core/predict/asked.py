@@ -12,6 +12,18 @@ from vlp3d_core.text.prompt import Prompt, parse_prompt
 from vlp3d_core.text.relation import parse_relation
 
 
+class NotTrained(UsageError):
+    """What was asked for is known, and the model was not trained on it.
+
+    Attributes:
+        missing: its name.
+    """
+
+    def __init__(self, missing: str, bundle: Bundle, remedy: str) -> None:
+        super().__init__(f"{bundle.name} was not trained on {missing}.", remedy)
+        self.missing = missing
+
+
 def asked_structures(text: str, bundle: Bundle) -> tuple[str, ...]:
     """Concept ids for a list as people type it: "left kidney, liver", "kidney, left", "both parotids", ids.
 
@@ -73,12 +85,12 @@ def check_words(prompt: Prompt, text: str, bundle: Bundle) -> None:
 
 
 def check_known(wanted: Sequence[Concept], bundle: Bundle) -> None:
-    """Raise UsageError where the model knows none of the concepts."""
+    """Raise NotTrained where the model knows none of the concepts."""
     if wanted and not any(c.id in bundle.concepts for c in wanted):
         missing = " and ".join(c.name.lower() for c in wanted[:3])
         akin = dict.fromkeys(c.name.lower() for one in wanted for c in near_concepts(one, bundle.concepts))
         hint = f"Akin to it are {', '.join(list(akin)[:MOST])}; it" if akin else "It"
-        raise UsageError(f"{bundle.name} was not trained on {missing}.", f"{hint} knows: {_listed(bundle)}.")
+        raise NotTrained(missing, bundle, f"{hint} knows: {_listed(bundle)}.")
 
 
 def _listed(bundle: Bundle, most: int = 20) -> str:

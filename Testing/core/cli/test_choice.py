@@ -77,3 +77,10 @@ def test_a_model_that_takes_everything_is_the_last_resort(vlp3d: Run, models: Pa
     assert vlp3d("segment", leg, "-o", out / "o.nii.gz", "--json").json["model"] == "ct-any"
     head = scan_without(tmp_path / "head.nii.gz")
     assert vlp3d("segment", head, "-o", out / "o.nii.gz", "--json").json["model"] in ("ct-skull", "ct-jaw")
+
+
+def test_what_no_model_was_trained_on_is_nobodys_fault(vlp3d: Run, scan: Path, out: Path) -> None:
+    for words in (("find", scan, "liver"), ("segment", scan, "-o", out / "o.nii.gz", "--structures", "liver")):
+        done = vlp3d(*words)
+        refused(done, 2, "No installed model was trained on liver.", out)
+        assert "vlp3d models" in done.err and "ct-skull" not in done.err
