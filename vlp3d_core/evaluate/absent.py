@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +29,4 @@ def without(volume: Volume, grid: Grid, mask: NDArray[np.bool_]) -> Volume | Non
     part = max(parts, key=len)
     if len(part) * abs(volume.affine[2, axis]) < LEAST:
         return None
-    affine = volume.affine.copy()
-    affine[:3, 3] += affine[:3, axis] * part[0]
-    return replace(volume, array=np.ascontiguousarray(np.take(volume.array, part, axis)), affine=affine)
+    return volume.part(axis, int(part[0]), int(part[-1]) + 1)

@@ -30,7 +30,7 @@ def read_query(query: Query, known: Collection[str]) -> Answer:
         known: concepts that a model would have.
     """
     prompt = parse_prompt(query.text, known)
-    relation = parse_relation(query.text) if prompt.unknown else None
+    relation = parse_relation(query.text, known) if prompt.unknown else None
     given = understood(prompt, known)
     answer = Answer(query.text, query.text, query.kind, query.half, given, 0.0)
     if not query.concepts:

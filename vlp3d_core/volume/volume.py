@@ -56,3 +56,10 @@ class Volume(Placed):
     def with_array(self, array: NDArray[np.float32]) -> Volume:
         """The same place, other voxels."""
         return replace(self, array=array)
+
+    def part(self, axis: int, first: int, end: int) -> Volume:
+        """The voxels from `first` to before `end` along an array axis, at their place."""
+        affine = self.affine.copy()
+        affine[:3, 3] += affine[:3, axis] * first
+        array = np.ascontiguousarray(np.take(self.array, np.arange(first, end), axis))
+        return replace(self, array=array, affine=affine)

@@ -18,7 +18,6 @@ from vlp3d_core.errors import MedVLPError
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.volume.read import read_volume
 from vlp3d_core.volume.read_labels import read_labels
-from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
 
 IMAGE, LABELS = "train2_raw.nrrd", "train2_neurons.nrrd"
@@ -46,12 +45,11 @@ def cut_blocks(folder: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     cases = []
     for split, (first, end) in BLOCKS.items():
-        affine = volume.affine.copy()
-        affine[:3, 3] += affine[:3, 2] * first
+        block = volume.part(2, first, end)
         instances = label(labels[..., first:end], connectivity=1)
         files = [Path(f"{split}_raw.nrrd"), Path(f"{split}_instances.nrrd")]
-        for file, array in zip(files, (volume.array[..., first:end], instances), strict=True):
-            write_volume(Volume(np.asarray(array, np.float32), affine, "EM"), out / file)
+        for file, array in zip(files, (block.array, instances), strict=True):
+            write_volume(block.with_array(np.asarray(array, np.float32)), out / file)
         cases.append(Case(files[0], f"fib25-{split}", split, files[1], modality="EM"))
     write_manifest(cases, out / "manifest.jsonl")
     return out / "manifest.jsonl"

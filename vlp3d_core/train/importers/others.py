@@ -26,7 +26,6 @@ from vlp3d_core.train.importers.openkbp import openkbp_cases
 from vlp3d_core.train.manifest import Case, write_manifest
 from vlp3d_core.volume.read import read_volume
 from vlp3d_core.volume.read_labels import read_labels
-from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
 
 MARGIN, LEAST, WHOLE = 10.0, 50.0, 25.0
@@ -76,15 +75,13 @@ def below_the_larynx(data: Path, folder: Path) -> Iterator[Case]:
         if len(slices) * abs(step) < WHOLE:
             continue
         apart = int(np.ceil(MARGIN / abs(step)))
-        part = slice(slices.max() + apart, None) if step < 0 else slice(0, max(slices.min() - apart, 0))
-        array = np.ascontiguousarray(volume.array[..., part])
-        if np.count_nonzero((array > BODY_HU).mean((0, 1)) > BODY_PART) * abs(step) < LEAST:
+        ends = (slices.max() + apart, volume.shape[2]) if step < 0 else (0, max(slices.min() - apart, 0))
+        below = volume.part(2, *ends)
+        if np.count_nonzero((below.array > BODY_HU).mean((0, 1)) > BODY_PART) * abs(step) < LEAST:
             continue
-        affine = volume.affine.copy()
-        affine[:3, 3] += affine[:3, 2] * part.start
         path = folder / "below-the-larynx" / f"{case.subject}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_volume(Volume(array, affine, "CT"), path)
+        write_volume(below, path)
         yield Case(path.resolve(), f"{case.subject}-below", case.split)
 
 
@@ -94,12 +91,9 @@ def slabs(cases: Sequence[Case], folder: Path) -> Iterator[Case]:
         volume = read_volume(case.image)
         for count in SLICES:
             first = (volume.shape[2] - count) // 2
-            affine = volume.affine.copy()
-            affine[:3, 3] += affine[:3, 2] * first
-            array = np.ascontiguousarray(volume.array[..., first : first + count])
             path = folder / f"{case.subject.replace('/', '-')}-{count}.nii.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_volume(Volume(array, affine, volume.modality), path)
+            write_volume(volume.part(2, first, first + count), path)
             yield Case(path.resolve(), f"{case.subject}-{count}", case.split)
 
 

@@ -45,7 +45,10 @@ def read(request: Request) -> Collected:
     tissues = tissues_of(values, names)
     if len(tissues) > OUTSIDE - 1 or max(tissues.values()) > MOST:
         raise request.misfit(f"its maps have {len(values)} values, more than there can be tissues")
-    known = (*names.values(), LESION_CONCEPT)  # no map has lesions; images that are made of it may, and are labelled so
+    known = (
+        *names.values(),
+        LESION_CONCEPT,
+    )  # no map names lesions; what synthesis draws, and what a map has of their tissue, is labelled as made
     cases = []
     for number, path in enumerate(maps, 1):
         subject = path.name.removesuffix(".nii.gz")
