@@ -45,10 +45,8 @@ def read(request: Request) -> Collected:
     tissues = tissues_of(values, names)
     if len(tissues) > OUTSIDE - 1 or max(tissues.values()) > MOST:
         raise request.misfit(f"its maps have {len(values)} values, more than there can be tissues")
-    known = (
-        *names.values(),
-        LESION_CONCEPT,
-    )  # no map names lesions; what synthesis draws, and what a map has of their tissue, is labelled as made
+    # No map names lesions: what a map has of their tissue, and what is drawn, is labelled when images are made.
+    known = (*names.values(), LESION_CONCEPT)
     cases = []
     for number, path in enumerate(maps, 1):
         subject = path.name.removesuffix(".nii.gz")
