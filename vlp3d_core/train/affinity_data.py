@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.train.augment import augment
 from vlp3d_core.train.manifest import Case, read_manifest
+from vlp3d_core.train.variation import Variation
 from vlp3d_core.volume.affinities import affinities_of
 from vlp3d_core.volume.cut import cut
 from vlp3d_core.volume.grid import Grid, model_grid
@@ -23,6 +25,9 @@ from vlp3d_core.volume.read import read_volume
 from vlp3d_core.volume.read_labels import read_labels
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.resample_labels import resample_labels
+
+MARGIN = 8
+"""Voxels around a patch that are cut with it, so that a deformation does not bring in what lies beyond its border."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +90,14 @@ def first_part(volume: InstanceVolume, part: float) -> InstanceVolume:
 class InstancePatches(Dataset[dict[str, Any]]):
     """An endless supply of patches; item n is the same for the same seed whatever was drawn before.
 
-    A volume is drawn as often as it has voxels. Patches are flipped, their axes of equal spacing exchanged, and their
-    contrast changed: EM shows no side.
+    A volume is drawn as often as it has voxels. Patches are flipped and their axes of equal spacing exchanged: EM shows
+    no side. Then they are varied as any labelled scan, or, without a deformation, in their contrast alone.
 
     Args:
         patch: size in voxels, along R, A, S.
         spacing: decides which axes may change places.
         distances: see `affinities_of`.
+        elastic: see `AffinityConfig`.
     """
 
     def __init__(
@@ -102,9 +108,13 @@ class InstancePatches(Dataset[dict[str, Any]]):
         length: int,
         seed: int,
         distances: Sequence[int] = (1,),
+        elastic: float = 0.0,
     ) -> None:
         self.volumes, self.patch, self.length, self.seed = list(volumes), tuple(patch), length, seed
         self.distances = tuple(distances)
+        finest = min(spacing)
+        voxels = (spacing[0] / finest, spacing[1] / finest, spacing[2] / finest)
+        self.variation = Variation(spacing=voxels, elastic=elastic)
         sizes = np.array([v.image.size for v in volumes], float)
         self.chances = sizes / sizes.sum()
         alike = list(zip(spacing, patch, strict=True))
@@ -121,11 +131,26 @@ class InstancePatches(Dataset[dict[str, Any]]):
         centre = np.minimum(size, shape) // 2 + rng.integers(0, room + 1)
         turn = self.turns[int(rng.integers(len(self.turns)))]
         flips = tuple(slice(None, None, -1 if rng.random() < 0.5 else 1) for _ in range(3))
-        image = cut(volume.image, centre, self.patch, -1.0).transpose(turn)[flips].astype(np.float32)
-        labels = cut(volume.labels, centre, self.patch, 0).transpose(turn)[flips]
+        margin = MARGIN if self.variation.elastic else 0
+        wide = [n + 2 * margin for n in self.patch]
+        image = cut(volume.image, centre, wide, -1.0).transpose(turn)[flips].astype(np.float32)
+        labels = cut(volume.labels, centre, wide, 0).transpose(turn)[flips]
+        if margin:
+            image, labels = self._varied(image, labels, rng)
+            inner = tuple(slice(margin, -margin) for _ in range(3))
+            return _item(volume.case, image[inner], labels[inner], self.distances)
         image = image * rng.uniform(0.8, 1.2) + rng.uniform(-0.15, 0.15)
         image += rng.normal(0, rng.uniform(0, 0.08), image.shape)
         return _item(volume.case, np.clip(image, -1, 1), labels, self.distances)
+
+    def _varied(
+        self, image: NDArray[np.float32], labels: NDArray[np.unsignedinteger[Any]], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        images = torch.from_numpy(np.ascontiguousarray(image))[None, None]
+        numbers = torch.from_numpy(np.ascontiguousarray(labels, np.int32))[None]
+        images, numbers = augment(images, numbers, [generator], variation=self.variation)
+        return images[0, 0].numpy(), numbers[0].numpy()
 
 
 class InstancePieces(Dataset[dict[str, Any]]):
@@ -154,7 +179,7 @@ class InstancePieces(Dataset[dict[str, Any]]):
 
 
 def _item(
-    case: Case, image: NDArray[Any], labels: NDArray[np.unsignedinteger[Any]], distances: Sequence[int]
+    case: Case, image: NDArray[Any], labels: NDArray[np.integer[Any]], distances: Sequence[int]
 ) -> dict[str, Any]:
     together, known = affinities_of(labels, distances)
     return {

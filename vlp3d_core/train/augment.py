@@ -68,7 +68,7 @@ def _pose(
     if fields:
         grid = grid + torch.stack(fields)
     image = grid_sample(images[places], grid, padding_mode="border", align_corners=False)
-    whole = labels[places][:, None].float()  # exact for the values of a uint8
+    whole = labels[places][:, None].float()  # exact below 2**24
     label = grid_sample(whole, grid, mode="nearest", padding_mode="border", align_corners=False)[:, 0].to(labels.dtype)
     return images.index_copy(0, places, image), labels.index_copy(0, places, label)
 

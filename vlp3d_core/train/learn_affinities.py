@@ -50,7 +50,9 @@ class Affinities(Task[AffinityConfig, Bundle]):
         )
         parts = [first_part(volume, config.label_fraction) for volume in train]
         length = config.steps * config.items_a_step
-        patches = InstancePatches(parts, config.patch, config.spacing, length, config.seed, config.distances)
+        patches = InstancePatches(
+            parts, config.patch, config.spacing, length, config.seed, config.distances, config.elastic
+        )
         return Loaders(config, patches, InstancePieces(validation, config.patch, config.distances), config.batch)
 
     def save(self, score: float) -> None:

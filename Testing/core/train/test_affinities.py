@@ -211,6 +211,26 @@ def test_patches_repeat_and_stay_inside(volume: InstanceVolume) -> None:
     assert len({float(patches[n]["image"].sum()) for n in range(10)}) == 10
 
 
+def test_deformed_patches_repeat_and_keep_image_and_labels_together() -> None:
+    """Two instances of their own greys: where the image is bright, the labels are those of the bright one."""
+    labels = np.ones((40, 40, 40), np.uint16)
+    labels[20:] = 2
+    volume = InstanceVolume(Case(Path("x"), "x", "train"), np.where(labels == 1, -0.8, 0.8).astype(np.float16), labels)
+    patches, same, plain = (InstancePatches([volume], (24,) * 3, (1, 1, 1), 100, 3, (1,), e) for e in (4.0, 4.0, 0.0))
+    cuts = []
+    for index in range(6):
+        one = patches[index]
+        assert torch.equal(one["image"], same[index]["image"]) and one["image"].shape == (1, 24, 24, 24)
+        assert one["image"].min() >= -1 and one["image"].max() <= 1
+        for axis in range(3):
+            step = one["image"][0].diff(dim=axis).abs()
+            edges = (one["known"] & ~one["together"])[axis].narrow(axis, 1, 23)
+            if edges.sum() > 100:
+                cuts.append(float(step[edges].mean() / step[~edges].mean()))
+    assert cuts and min(cuts) > 2, "the greys change where the labels do"
+    assert not torch.equal(patches[0]["image"], plain[0]["image"])
+
+
 def test_pieces_lie_side_by_side(volume: InstanceVolume) -> None:
     pieces = InstancePieces([volume], (8, 8, 8))
     assert len(pieces) == 2 * 2 * 2
@@ -227,6 +247,8 @@ def test_what_cannot_be_learned(manifest: Path, tmp_path: Path) -> None:
         instance_cases(tmp_path / "m.jsonl")
     with pytest.raises(UsageError, match="label_fraction"):
         load_task("em-fib25-affinities", ["label_fraction=0"])
+    with pytest.raises(UsageError, match="elastic"):
+        load_task("em-fib25-affinities", ["elastic=-1"])
     assert isinstance(load_task("em-fib25-affinities"), AffinityConfig)
 
 

@@ -41,7 +41,9 @@ def _mr(generator: Generator, settings: Synthesis) -> tuple[Tensor, Tensor]:
     means[0], deviations[0] = dark
     if settings.usual and chance(settings.usual, generator):
         greys = usual_greys()
-        contrast = int(torch.multinomial(torch.tensor(usual_shares(), dtype=torch.float32), 1, generator=generator))
+        shares = {n: s for n, s in usual_shares().items() if not settings.contrasts or n in settings.contrasts}
+        drawn = int(torch.multinomial(torch.tensor(list(shares.values())), 1, generator=generator))
+        contrast = list(usual_shares()).index(list(shares)[drawn])
         named = {number: greys[name][contrast] for number, name in enumerate(settings.tissues, 1) if name}
         numbers = torch.tensor(list(named))
         means[numbers] = torch.tensor(list(named.values())) + torch.randn(len(named), generator=generator) * APART

@@ -18,7 +18,7 @@ LOAD = (0.0005, 0.04)
 
 
 def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings: Synthesis) -> tuple[Tensor, Tensor]:
-    """Lesions in the white matter of some maps; what is of their tissue is also labelled so.
+    """Lesions in the white matter of some maps; where they are learnt, what is of their tissue is also labelled so.
 
     Args:
         tissues, labels: (1, I, J, K) whole numbers.
@@ -26,12 +26,14 @@ def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings
     Returns:
         both; new where something was drawn.
     """
-    if not settings.lesion_label:
+    if not settings.lesions and not settings.lesion_label:
         return tissues, labels
     number = settings.tissues.index(LESION) + 1
     if chance(settings.lesions, generator):
         drawn = _peaks(_white_matter(tissues, settings), generator, settings)
         tissues = torch.where(drawn, number, tissues)
+    if not settings.lesion_label:
+        return tissues, labels
     return tissues, torch.where(tissues == number, settings.lesion_label, labels)
 
 

@@ -30,8 +30,9 @@ class Synthesis:
         tissues: names of the tissues 1, 2, … of the maps: in `ct.json`, all of them; in `mr.json`, the first ones, ""
             where none fits.
         usual: part of the images in which the named tissues are as in T1, T2, FLAIR or PD, and not of any grey ("mr").
-        lesions: part of the images with lesions of the white matter that their maps do not have ("mr"); for a recipe
-            with the concept `LESION_CONCEPT`, and tissues named `LESION` and `WHITE_MATTER`.
+        contrasts: which of these are drawn, by their names in `mr.json`; all where none is named.
+        lesions: part of the images with lesions of the white matter that their maps do not have ("mr"); needs tissues
+            named `LESION` and `WHITE_MATTER`. Without the concept `LESION_CONCEPT` they count as what they lie in.
         lesion_label: their value in the labels, from the recipe's concepts; 0 where they are not learnt.
         elastic: standard deviation of the control points of a deformation, mm; most places move a third of it.
         bias: standard deviation of the logarithm of the coils' sensitivity at its control points ("mr").
@@ -49,6 +50,7 @@ class Synthesis:
     normalisation: dict[str, Any]
     tissues: tuple[str, ...] = ()
     usual: float = 0.0
+    contrasts: tuple[str, ...] = ()
     lesions: float = 0.0
     lesion_label: int = 0
     elastic: float = 6.0
@@ -74,11 +76,13 @@ class Synthesis:
         needed = self.look == "ct" or self.usual > 0
         only = "is needed for the look ct or with synthesis.usual, and only there"
         require(bool(self.tissues) == needed, "synthesis.tissues", only)
+        require(
+            set(self.contrasts) <= set(usual_shares()), "synthesis.contrasts", f"can name {', '.join(usual_shares())}"
+        )
         known = hounsfield() if self.look == "ct" else usual_greys()
         if self.lesions:
             both = {LESION, WHITE_MATTER} <= set(self.tissues) and self.look == "mr"
             require(both, "synthesis.lesions", f"needs the look mr and tissues named {LESION} and {WHITE_MATTER}")
-            require(self.lesion_label > 0, "synthesis.lesions", f"needs {LESION_CONCEPT} among the concepts")
         unknown = [name for name in self.tissues if name not in known and (name or self.look == "ct")]
         require(not unknown, "synthesis.tissues", f"can name {', '.join(known)}, and not {', '.join(unknown)}")
 
@@ -127,9 +131,9 @@ def usual_greys() -> dict[str, list[float]]:
 
 
 @cache
-def usual_shares() -> tuple[float, ...]:
+def usual_shares() -> dict[str, float]:
     """How often each of the usual contrasts is drawn: T1 is what most heads are scanned with."""
-    return tuple(_usual()["shares"])
+    return dict(zip(_usual()["contrasts"], _usual()["shares"], strict=True))
 
 
 @cache

@@ -108,10 +108,11 @@ def test_hounsfield_units_are_ranges() -> None:
     )
 
 
-def test_usual_contrasts_have_the_order_of_their_kind() -> None:
+@pytest.mark.parametrize(("contrasts", "expected_seen"), [([], {0, 1, 2, 3}), (["FLAIR", "T2"], {1, 2})])
+def test_usual_contrasts_have_the_order_of_their_kind(contrasts: list[str], expected_seen: set[int]) -> None:
     """White matter, grey matter and fluid: bright, middle and dark in T1, the other way round in T2."""
     names = ["white_matter", "", "fluid", "gray_matter"]
-    chosen = settings(tissues=names, usual=1)
+    chosen = settings(tissues=names, usual=1, contrasts=contrasts)
     tissues = torch.arange(1, 5, dtype=torch.uint8).repeat_interleave(1000).view(1, 10, 20, 20)
     seen = set()
     for seed in range(40):
@@ -121,7 +122,7 @@ def test_usual_contrasts_have_the_order_of_their_kind() -> None:
         away = (torch.tensor(greys)[:, None] - expected).abs().amax(0)
         assert float(away.min()) < 40  # four standard deviations
         seen.add(int(away.argmin()))
-    assert seen == {0, 1, 2, 3} and sum(usual_shares()) == pytest.approx(1)
+    assert seen == expected_seen and sum(usual_shares().values()) == pytest.approx(1)
 
 
 def test_what_is_unnamed_has_any_grey() -> None:
@@ -137,6 +138,7 @@ def test_what_is_unnamed_has_any_grey() -> None:
         ({"look": "mr", "usual": 0.5}, "percentile", "synthesis.tissues is needed"),
         ({"look": "mr", "usual": 0.5, "tissues": ["liver"]}, "percentile", "can name white_matter"),
         ({"look": "mr", "usual": 1.5, "tissues": ["fluid"]}, "percentile", "usual must not be above 1"),
+        ({"look": "mr", "contrasts": ["DWI"]}, "percentile", "can name T1, T2, FLAIR, PD"),
         ({"look": "pet"}, "percentile", "synthesis.look must be one of mr, ct"),
         ({"look": "mr"}, "window", "normalisation must be a percentile for synthesis of mr"),
         ({"look": "ct", "tissues": ["fat"]}, "percentile", "normalisation must be a window"),
