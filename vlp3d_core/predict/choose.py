@@ -51,14 +51,14 @@ def choose_bundle(
     if len(fitting) == 1:
         others = "the only one that may fit" if len(bundles) > 1 else "the only model"
         return Chosen(fitting[0], f"{_about(fitting[0])}, {others}")
-    best: tuple[float, Chosen] | None = None
+    best: tuple[tuple[bool, float], Chosen] | None = None
     for number, bundle in enumerate(b for b in fitting if b.card["field"]["anchors"]):
         progress("choosing", number / len(fitting))
         check(cancel)
         seen = _look(bundle, volume, device, cancel)
-        above = _above(bundle.card["field"], seen.field_score)
-        if shows_field(bundle.card["field"], seen.field_score) and (best is None or above > best[0]):
-            best = above, Chosen(bundle, f"{_about(bundle)}, {_found(bundle, seen)} found")
+        rank = not _of_findings(bundle), _above(bundle.card["field"], seen.field_score)
+        if shows_field(bundle.card["field"], seen.field_score) and (best is None or rank > best[0]):
+            best = rank, Chosen(bundle, f"{_about(bundle)}, {_found(bundle, seen)} found")
     if best is not None:
         return best[1]
     takes_all = [bundle for bundle in fitting if not bundle.card["field"]["anchors"]]
@@ -68,6 +68,11 @@ def choose_bundle(
         return Chosen(takes_all[0], f"{_about(takes_all[0])}, {why}")
     names = ", ".join(bundle.name for bundle in fitting)
     raise MedVLPError(f"None of the models {names} finds in this volume what it was made for.", _needed(fitting))
+
+
+def _of_findings(bundle: Bundle) -> bool:
+    """Made for what only some patients have: chosen for who asks for that, or where nothing else fits."""
+    return any(concept.kind == "finding" for concept in bundle.structures.values())
 
 
 def _above(field: Mapping[str, Any], score: float) -> float:

@@ -27,8 +27,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vlp3d_core.predict.choose._look", look)
 
 
-def bundle(folder: Path, name: str, limit: float, anchors: tuple[str, ...] = ("mandible",)) -> Bundle:
-    return write_tiny_bundle(folder / name, name=name, field={"anchors": list(anchors), "anchor_score": limit})
+def bundle(folder: Path, name: str, limit: float, anchors: tuple[str, ...] = ("mandible",), **card: Any) -> Bundle:
+    return write_tiny_bundle(folder / name, name=name, field={"anchors": list(anchors), "anchor_score": limit}, **card)
 
 
 def test_the_one_farther_above_its_own_limit_is_taken(tmp_path: Path) -> None:
@@ -50,3 +50,12 @@ def test_a_model_that_takes_everything_is_the_last_resort(tmp_path: Path) -> Non
     blind, anything = bundle(tmp_path, "blind", 0.3), bundle(tmp_path, "anything", 0.0, ())
     chosen = choose_bundle(toy_head(), [blind, anything], "cpu")
     assert chosen.bundle.name == "anything" and "no other model finds" in chosen.reason
+
+
+def test_a_model_of_findings_waits_to_be_asked(tmp_path: Path) -> None:
+    """Who asks for nothing in particular wants anatomy; where no model of it fits, findings are better than nothing."""
+    names = ["mandible", "skull", "brainstem", "trachea", "parotid_gland_left", "spinal_cord", "white_matter_lesion"]
+    findings = bundle(tmp_path, "easy", 0.1, concepts=[{"id": name} for name in names])
+    strict, blind = bundle(tmp_path, "strict", 0.9), bundle(tmp_path, "blind", 0.3)
+    assert choose_bundle(toy_head(), [findings, strict], "cpu").bundle.name == "strict"
+    assert choose_bundle(toy_head(), [findings, blind], "cpu").bundle.name == "easy"
