@@ -7,14 +7,17 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from vlp3d_core.train.perturb import chance, uniform
+from vlp3d_core.train.perturb import chance, smooth, uniform
 from vlp3d_core.train.spline import controls_for, smooth_field
-from vlp3d_core.train.synthesis.settings import LESION, WHITE_MATTER, Synthesis
+from vlp3d_core.train.synthesis.settings import GREY_MATTER, LESION, WHITE_MATTER, Synthesis
 
-APART = (6.0, 16.0)
+APART = (6.0, 24.0)
 """Distance of the control points of the field whose peaks are lesions, mm: from small and many to large and few."""
-LOAD = (0.0005, 0.04)
-"""Part of the white matter that they take."""
+LOAD = (0.001, 0.15)
+"""Part of the white matter that they take: up to about 60 ml, which is a severe case."""
+DEEP, AROUND = 3.0, 8.0
+"""How much more of them lie deep, by the ventricles, than under the cortex: up to so many standard deviations of the
+field for the grey matter within about so many mm."""
 
 
 def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings: Synthesis) -> tuple[Tensor, Tensor]:
@@ -30,21 +33,22 @@ def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings
         return tissues, labels
     number = settings.tissues.index(LESION) + 1
     if chance(settings.lesions, generator):
-        drawn = _peaks(_white_matter(tissues, settings), generator, settings)
+        white, grey = (_of(name, tissues, settings) for name in (WHITE_MATTER, GREY_MATTER))
+        drawn = _peaks(white, grey, generator, settings)
         tissues = torch.where(drawn, number, tissues)
     if not settings.lesion_label:
         return tissues, labels
     return tissues, torch.where(tissues == number, settings.lesion_label, labels)
 
 
-def _white_matter(tissues: Tensor, settings: Synthesis) -> Tensor:
+def _of(kind: str, tissues: Tensor, settings: Synthesis) -> Tensor:
     """(1, I, J, K) bool."""
-    numbers = [place for place, name in enumerate(settings.tissues, 1) if name == WHITE_MATTER]
+    numbers = [place for place, name in enumerate(settings.tissues, 1) if name == kind]
     return torch.isin(tissues, torch.tensor(numbers, dtype=tissues.dtype, device=tissues.device))
 
 
-def _peaks(where: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
-    """Where a smooth random field is highest among the voxels of `where`, (1, I, J, K) bool."""
+def _peaks(where: Tensor, grey: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
+    """Where a smooth random field is highest among the voxels of `where`, (1, I, J, K) bool; `grey` pulls it down."""
     shape = where.shape[1:]
     apart = float(uniform(*APART, 1, generator))
     controls = torch.randn(1, *controls_for(shape, settings.spacing, apart), generator=generator)
@@ -54,4 +58,6 @@ def _peaks(where: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
     if taken >= inside:
         return torch.zeros_like(where)
     field = smooth_field(controls.to(where.device), shape)
+    near = smooth(grey[None].float(), AROUND / torch.tensor(settings.spacing))[0]
+    field = field - float(uniform(0, DEEP, 1, generator)) * near / near[where].std().clamp(min=1e-6) * field.std()
     return where & (field >= field[where].kthvalue(inside - taken + 1).values)

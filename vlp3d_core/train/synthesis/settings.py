@@ -14,7 +14,7 @@ from vlp3d_core.volume.normalise import Normalisation
 
 LOOKS = {"mr": "percentile", "ct": "window"}
 """Look → the kind of normalisation that its recipes have."""
-LESION, WHITE_MATTER = "lesion", "white_matter"
+LESION, WHITE_MATTER, GREY_MATTER = "lesion", "white_matter", "gray_matter"
 """Tissues of `mr.json`."""
 LESION_CONCEPT = "white_matter_lesion"
 

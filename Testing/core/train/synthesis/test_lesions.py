@@ -54,6 +54,17 @@ def test_lesions_are_blobs() -> None:
     assert beside / count > 0.5
 
 
+def test_more_of_them_lie_deep() -> None:
+    """Far from grey matter, as around the ventricles: on average over many images, for each draws how much more."""
+    tissues, labels = brain()
+    deep = torch.zeros(1, 40, 40, 40, dtype=torch.bool)
+    deep[:, 13:27, 13:27, 13:27] = True
+    part = float((deep & (tissues == 1)).sum() / (tissues == 1).sum())
+    drawn = [with_lesions(tissues, labels, g, settings())[0] for g in generators(0, 40)]
+    new = [(one == 3) & (tissues != 3) for one in drawn]
+    assert sum(float((one & deep).sum() / one.sum()) for one in new) / len(new) > 1.5 * part
+
+
 def test_they_are_drawn_as_often_as_asked() -> None:
     tissues, labels = brain()
     own = int((tissues == 3).sum())
