@@ -48,4 +48,4 @@ def settings_before_plan(size: str, words: Sequence[str]) -> FinetuneConfig:
         UsageError: a change that makes no sense.
     """
     template, _budget, path = template_of(size)
-    return checked_early({**template, **changes(words)}, path)
+    return checked_early({**template, **changes(words, template)}, path)

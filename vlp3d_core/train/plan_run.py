@@ -78,7 +78,7 @@ def plan_run(
             raise MedVLPError(f"There is no checkpoint to resume in {out}.", "Start the run without --resume.")
         return Planned(out / SETTINGS, own if own.is_file() else manifest)
     template, budget, path = template_of(size)
-    given = changes(words)
+    given = changes(words, template)
     early = checked_early({**template, **given}, path)
     wanted = early.concepts if "concepts" in given else ()
     chosen = choose(manifest, given.get("modality", ""), wanted)

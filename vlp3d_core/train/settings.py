@@ -158,7 +158,7 @@ def recipe_values(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[di
         raise UsageError(f"{path} is not valid YAML: {error}.", "Correct the file.") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} is not a recipe.", "A recipe is a YAML mapping.")
-    return {**values, **changes(overrides)}, path
+    return {**values, **changes(overrides, values)}, path
 
 
 def _override(item: str) -> tuple[str, Any]:
@@ -171,12 +171,22 @@ def _override(item: str) -> tuple[str, Any]:
         raise UsageError(f"{value!r} is not a value for {key}.", "Write it as in a YAML file.") from error
 
 
-def changes(overrides: Sequence[str]) -> dict[str, Any]:
+def changes(overrides: Sequence[str], values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """`key=value` words as settings, unchecked; raises UsageError for a word that is none.
 
-    Options fit one encoder: another one starts from its own.
+    `synthesis.noise=0` changes one entry of a setting that is a mapping. Options fit one encoder: another one starts
+    from its own.
+
+    Args:
+        values: the settings that are changed.
     """
-    found = dict(_override(item) for item in overrides)
+    found: dict[str, Any] = {}
+    for key, value in map(_override, overrides):
+        setting, point, entry = key.partition(".")
+        before = found.get(setting, (values or {}).get(setting, {}))
+        if point and not isinstance(before, dict):
+            raise UsageError(f"{setting} has no entries, so that {key} cannot be changed.", f"Write {setting}=VALUE.")
+        found[setting] = {**before, entry: value} if point else value
     return {"encoder_options": {}, **found} if "encoder" in found else found
 
 

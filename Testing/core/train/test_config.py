@@ -44,9 +44,22 @@ def test_overrides(recipe: Path) -> None:
     assert config.concepts == ("spleen", "liver") and config.title == "a = b" and config.ema == 0.0
 
 
+def test_one_entry_of_a_setting(recipe: Path) -> None:
+    words = ["variation.elastic=3", "variation.slabs=0.5", "variation.elastic=4", "normalisation.low=-20"]
+    config = load_config(recipe, words)
+    assert config.variation == {"elastic": 4, "slabs": 0.5}
+    assert config.normalisation == {**load_config(recipe).normalisation, "low": -20}
+    assert load_config(recipe, ["variation={slabs: 0.1}", "variation.elastic=3"]).variation == {
+        "slabs": 0.1,
+        "elastic": 3,
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        ("spacing.x=3", "spacing has no entries"),
+        ("variation.elastics=3", "unknown settings: elastics"),
         ("stepz=3", "unknown settings: stepz"),
         ("steps", "not an override"),
         ("steps=many", "steps cannot be 'many'"),

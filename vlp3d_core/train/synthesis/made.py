@@ -1,9 +1,11 @@
 """Images made from maps of tissues, written as files: to evaluate a model of such images, and to look at them.
 
     python -m vlp3d_core.train.synthesis.made brain.jsonl --recipe mr-brain -o made [--split test] [--each 3]
+    python -m vlp3d_core.train.synthesis.made brain.jsonl --recipe mr-brain -o t1 synthesis.contrasts=[T1]
 
-The maps of the split become images as in training, at 1 mm, with `made.jsonl` beside them. They are the same for the
-same seed. A score on them says how well a model does on images of this kind, and not how well on scans.
+`key=value` changes the recipe, as in `vlp3d finetune`. The maps of the split become images as in training, at 1 mm,
+with `made.jsonl` beside them. They are the same for the same seed. A score on them says how well a model does on images
+of this kind, and not how well on scans.
 """
 
 from __future__ import annotations
@@ -81,8 +83,10 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--each", type=int, default=3)
-    args = parser.parse_args()
-    print(write_made(args.manifest, load_config(args.recipe), args.split, args.each, args.out))
+    parser.add_argument("changes", nargs="*", metavar="key=value", help="change the recipe's settings")
+    args = parser.parse_intermixed_args()
+    config = load_config(args.recipe, args.changes)
+    print(write_made(args.manifest, config, args.split, args.each, args.out))
 
 
 if __name__ == "__main__":
