@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from vlp3d_core.text.lexicon import Entry, Side, fillers, lexicon
-from vlp3d_core.text.words import common_form, plain_words, words
+from vlp3d_core.text.words import common_form, plain_words, stem, words
 
 
 @cache
@@ -22,27 +22,34 @@ def _descriptions() -> tuple[tuple[Entry, Side, tuple[frozenset[str], ...]], ...
 
 
 def _written_out(alternatives: Sequence[str]) -> frozenset[str]:
-    """Common forms, with all words of a "@verb" in its place."""
+    """Stems, with those of all words of a "@verb" in its place."""
     verbs: dict[str, list[str]] = _document()["verbs"]
-    return frozenset(common_form(word) for one in alternatives for word in verbs.get(one, [one]))
+    return _stems(word for one in alternatives for word in verbs.get(one, [one]))
+
+
+def _stems(some: Iterable[str]) -> frozenset[str]:
+    return frozenset(stem(common_form(word)) for word in some)
 
 
 @cache
 def _connectives() -> frozenset[str]:
     """They tell nothing. A position does ("behind the windpipe"): it must be among a description's own words."""
-    return frozenset(common_form(word) for word in _document()["connectives"])
+    return _stems(_document()["connectives"])
 
 
 @cache
 def _positions() -> frozenset[str]:
-    return frozenset(common_form(word) for word in _document()["positions"])
+    return _stems(_document()["positions"])
 
 
 @cache
 def described_words() -> frozenset[str]:
-    """Every word that a description may hold."""
-    sets = [alternatives for _, _, needed in _descriptions() for alternatives in needed]
-    return _connectives().union(_positions(), *sets, *_near().values())
+    """Every word that a description may hold, in its common form."""
+    document = _document()
+    sets = [alternatives for row in document["descriptions"] for alternatives in row["all"]]
+    sets += [row.get(key, ()) for row in document["definitions"] for key in ("is", "about", "near")]
+    sets += [document["connectives"], document["positions"], *document["verbs"].values()]
+    return frozenset(common_form(word) for some in sets for word in some if word[0] != "@")
 
 
 def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:
@@ -52,10 +59,10 @@ def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> E
     structure's definition. The one with the most sets wins; None when two different structures fit equally well. Where
     none fits, `_defined` is asked.
     """
-    present = frozenset(content)
+    present = _stems(content)
     if len(present) < 2:
         return None
-    beside = next((word for word in content if word not in fillers()), "") in _positions()
+    beside = stem(next((word for word in content if word not in fillers()), "")) in _positions()
     best: list[Entry] = []
     most = 0
     for whose, side, needed in _descriptions():
@@ -68,7 +75,7 @@ def described(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> E
             best = [*best, entry] if len(needed) == most else [entry]
             most = len(needed)
     if not best:
-        return None if beside else _defined(present)
+        return None if beside else _defined(content)
     best = [entry for entry in best if not sides or entry.resolve(sides)] or best
     return best[0] if all(entry == best[0] for entry in best) else None
 
@@ -82,7 +89,7 @@ def _said_of(entry: Entry) -> frozenset[str]:
 def _near() -> dict[int, frozenset[str]]:
     """Entries are made once, so that an id stands for one."""
     return {
-        id(_entry(row["of"])): frozenset(map(common_form, (*row["is"], *row["about"], *row.get("near", ()))))
+        id(_entry(row["of"])): _stems((*row["is"], *row["about"], *row.get("near", ())))
         for row in _document()["definitions"]
     }
 
@@ -92,7 +99,7 @@ def _placed(entry: Entry, side: Side) -> Entry:
     return Entry({side: entry.resolve(frozenset())}, adjective=False)
 
 
-def _defined(present: frozenset[str]) -> Entry | None:
+def _defined(content: Sequence[str]) -> Entry | None:
     """The entry whose definition has most of the words, two at least; three that name nothing if none says what it is.
 
     Every word must be the definition's or connect, or it might be the one that makes it something else. None when two
@@ -100,7 +107,8 @@ def _defined(present: frozenset[str]) -> Entry | None:
     """
     best: list[Entry] = []
     most = 3
-    naming = any((word,) in lexicon().entries for word in present)  # "stomach behind the liver" is no vein
+    present = _stems(content)
+    naming = any((word,) in lexicon().entries for word in content)  # "stomach behind the liver" is no vein
     for entry, things, about in _definitions():
         if naming and not present & things:
             continue
@@ -115,17 +123,14 @@ def _defined(present: frozenset[str]) -> Entry | None:
 @cache
 def _kinds() -> frozenset[str]:
     """Of things that are never the same ("bone", "gland")."""
-    return frozenset(words()["classes"]) | {"muscle", "tube", "pipe"}
+    return _stems((*words()["classes"], "muscle", "tube", "pipe"))
 
 
 @cache
 def _definitions() -> tuple[tuple[Entry, frozenset[str], frozenset[str]], ...]:
     """Entry, what kind of thing it is, and words that are said of it."""
     rows = _document()["definitions"]
-    return tuple(
-        (_entry(row["of"]), frozenset(map(common_form, row["is"])), frozenset(map(common_form, row["about"])))
-        for row in rows
-    )
+    return tuple((_entry(row["of"]), _stems(row["is"]), _stems(row["about"])) for row in rows)
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from vlp3d_core.text.clauses import Item
 from vlp3d_core.text.descriptions import described
-from vlp3d_core.text.lexicon import Side, fillers, key_of, lexicon
+from vlp3d_core.text.lexicon import Entry, Side, fillers, key_of, lexicon
 from vlp3d_core.text.phrase import Phrase, named, resolve, whole
 from vlp3d_core.text.spelling import in_context
 
@@ -20,6 +20,10 @@ LINKS = frozenset(
 """After these an "and" goes on with a description ("the stalk that joins brain and spinal cord")."""
 EXAMPLES = frozenset({"such", "either", "collective", "term"})
 """The same: "an extension such as an axon or a dendrite"."""
+MADE_OF = frozenset({"consist", "consisting", "contain", "containing", "comprise", "comprising", "composed", "formed"})
+"""The same, and after them any number of items ("what contains midbrain, pons and medulla")."""
+MEETING = frozenset({"meet", "join", "touch", "connect", "fuse", "unite", "together"})
+"""At the end of what an "and" goes on with ("where axon and dendrite meet")."""
 WITH = frozenset({"and", "with"})
 BEARERS = frozenset({"carry", "carrying", "bring", "bringing", "drain", "draining", "supply", "supplying"})
 """The same where no article follows ("veins that drain spleen and bowel")."""
@@ -64,7 +68,9 @@ def _one_name(items: Sequence[Item]) -> bool:
     content = [word for item in items for word in item.phrase.content]
     if len(items) == 2 and "between" in items[0].phrase.content:
         return True
-    if len(items) == 2 and _goes_on(items) and described(content):
+    if _goes_on(items) and described(content):
+        return True
+    if len(items) == 2 and _says_more(items, described(content)):
         return True
     if items[1].joint == "with" and described(content) and not (named(items[0].phrase.content) and named(content)):
         return True
@@ -86,12 +92,27 @@ def _one_name(items: Sequence[Item]) -> bool:
     return first is None and not any(whole(words) for words in rest) and whole(content) is not None
 
 
+def _says_more(items: Sequence[Item], together: Entry | None) -> bool:
+    """Whether one of two items says more of what the other describes: "controls breathing and heart rate"."""
+    apart = [described(item.phrase.content) for item in items]
+    return (
+        together is not None
+        and together in apart
+        and all(one in (None, together) for one in apart)
+        and not any(named(item.phrase.content) for item in items)
+    )
+
+
 def _goes_on(items: Sequence[Item]) -> bool:
-    """Whether the words of the second of two items may belong to what the first one says."""
-    first, second = items
+    """Whether the words of further items may belong to what the first one says."""
+    first, second = items[0], items[-1]
+    if not MADE_OF.isdisjoint(first.phrase.content):
+        return True
+    if len(items) > 2:
+        return False
     if not EXAMPLES.isdisjoint(token.word for token in first.tokens):
         return True
-    if not LINKS.isdisjoint(first.phrase.content) or second.phrase.content[-1:] == ("meet",):
+    if not LINKS.isdisjoint(first.phrase.content) or not MEETING.isdisjoint(second.phrase.content[-1:]):
         return True
     return not BEARERS.isdisjoint(first.phrase.content) and second.tokens[0].word not in {"the", "a"}
 

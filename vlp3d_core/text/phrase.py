@@ -60,7 +60,7 @@ def phrase_of(tokens: Sequence[Token]) -> Phrase:
             continue  # "right after the stomach" is no side
         if token.word in side_words():
             side = side_words()[token.word]
-            if side == "both" and sides and any(earlier.word == "one" for earlier in tokens[:i]):
+            if side == "both" and (sides or content) and any(earlier.word == "one" for earlier in tokens[:i]):
                 continue  # "the left one of the two kidneys"
             strange |= side != "both" and following in RELATIONS and before not in {"on", "to"}
             sides.append((len(content), side))
@@ -109,7 +109,8 @@ def _where_it_lies(phrase: Phrase, entry: Entry, sides: frozenset[Side]) -> tupl
 
 def _of_two(phrase: Phrase, entry: Entry, sides: frozenset[Side]) -> tuple[str, ...]:
     """ "The cleft between the two thalami": in a description, a pair may be that of the neighbours."""
-    return entry.resolve(frozenset()) if sides == {"both"} and named(phrase.content) is None else ()
+    between = "between" in phrase.content and sides in ({"both"}, {"left", "right"})
+    return entry.resolve(frozenset()) if between or (sides == {"both"} and named(phrase.content) is None) else ()
 
 
 def whole(content: Sequence[str], sides: frozenset[Side] = frozenset()) -> Entry | None:

@@ -10,7 +10,7 @@ from vlp3d_core.text.clauses import items_of
 from vlp3d_core.text.concepts import Concept, ambiguous, concepts
 from vlp3d_core.text.lexicon import Key, content_of, fillers, key_of
 from vlp3d_core.text.listing import resolve_items
-from vlp3d_core.text.spelling import correct, known_words
+from vlp3d_core.text.spelling import correct, is_known
 from vlp3d_core.text.wholes import known_as
 from vlp3d_core.text.words import LONGEST, Token, tokenise
 
@@ -88,7 +88,7 @@ def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple
 
 
 def _spelled(token: Token) -> list[Token]:
-    if token.kind == "separator" or token.word in known_words():
+    if token.kind == "separator" or is_known(token.word):
         return [token]
     corrected = correct(token.raw) or correct(token.word)
     return [replace(token, word=word) for word in corrected] or [token]

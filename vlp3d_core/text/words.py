@@ -27,13 +27,16 @@ _PIECES = re.compile(r"[^\W_]+|[,;:.!?()\[\]{}/|&+\n\"]|-")
 _SEPARATORS = {"&": "and", "+": "and", ":": ":", **dict.fromkeys(".!?;\n", ".")}
 _ENUMERATION = re.compile(r"\s*1[.)]\s.*\s2[.)]\s", re.DOTALL)
 _ABBREVIATED = re.compile(
-    r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|inf|sup|ant|post|int|ext|comm|maj|min|med|glut|nucl|sp|musc|vert)"
+    r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|inf|sup|ant|post|int|ext|comm|maj|min|med|glut|nucl|sp|musc|vert"
+    r"|lat|mand|vent|ventr|enceph|cereb|cerebr|hipp|hippo|amygd|caud|thal|cort|gland|parot|esoph|oesoph|spin|hemisph)"
     r"\.(?=[\s)\]]|$)"
 )
 _LATIN = re.compile(r"\b(aa|vv|mm|nn|a|v|m|n)\.\s*(?=[^\W\d])")
 """Of a Latin name ("M. iliopsoas"); else an "a." would be an article, and "a. renalis" the kidney."""
-_LEVEL_FIRST = re.compile(r"\b(\d{1,2})\.\s*(?=(?:ventrikel|rippe|hals|brust|lenden|wirbel))")
+_LEVEL_FIRST = re.compile(r"\b(\d{1,2}|i{1,3}|iv)\.\s*(?=(?:ventri[kc]|rippe|hals|brust|lenden|wirbel))")
 """German ordinals ("3. Ventrikel")."""
+_ORDINAL_JOINED = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)(?=[a-z]{4})")
+"""Of a label ("3rdVentricle")."""
 _ELISIONS = re.compile(r"\b(?:l|d|dell|nell|all|dall|sull|un)'\s*(?=\w)")
 """French and Italian articles ("l'estomac"); an "i'd" has its letter before."""
 _TAGS = re.compile(r"[(\[]\s*(oars?|organ|bone|os|gland|muscle|vessel|artery|vein|nerve|cartilage)\s*[)\]]")
@@ -88,9 +91,9 @@ def _plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
     text = written_out(text, words()["label_categories"], words()["label_letters"]).translate(_SYMBOLS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    text = re.sub(r"\bre\.(?=\s|$)", "rechts", text)
+    text = re.sub(r"\bre(?:\.(?=\s|$)|$)", "rechts", text)
     text = _LATIN.sub(lambda match: f"{words()['latin'][match[1]]} ", text)
-    text = _LEVEL_FIRST.sub(r"\1 ", _ABBREVIATED.sub(r"\1 ", text))
+    text = _ORDINAL_JOINED.sub(r"\1 ", _LEVEL_FIRST.sub(r"\1 ", _ABBREVIATED.sub(r"\1 ", text)))
     text = _TAGS.sub(r" \1 ", text).replace("w/o", " without ").replace("and/or", " and ")
     text = re.sub(r"\s-+\s(?!(?:th|[ctld])?\d)", " , ", text)
     if _ENUMERATION.match(text):
@@ -144,6 +147,19 @@ def _american(word: str) -> str:
         word = word.replace("oe", "e").replace("ae", "e")
         word = re.sub(r"our$", "or", word)
     return {"grey": "gray", "fibre": "fiber", "centre": "center", "disk": "disc"}.get(word, word)
+
+
+@lru_cache(maxsize=8192)
+def stem(word: str) -> str:
+    """A word without the ending of a verb's form: in a description, "controlled" and "controlling" are one word."""
+    for ending in ("ing", "ed"):
+        base = word.removesuffix(ending)
+        if base != word and len(base) > 2 and base[-1] != "e" and re.search("[aeiouy]", base):
+            word = re.sub("i$", "y", base)
+            break
+    if len(word) > 3:
+        word = word.removesuffix("e")
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
 
 
 def _levels(tokens: list[Token]) -> list[Token]:
