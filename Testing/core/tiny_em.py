@@ -22,7 +22,12 @@ NM8 = 8e-6
 CUTS = ((0, 10, 18, 32), (0, 20, 36), (0, 14, 24))
 """Where the bricks begin along R, A and S, and where the last one ends: twelve bricks of twelve sizes."""
 DARK, BRIGHT = 40.0, 180.0
-SETTINGS = {"threshold": 0.5, "smallest_voxels": 100}
+SETTINGS: dict[str, Any] = {"threshold": 0.5, "smallest_voxels": 100}
+BORDER: dict[str, Any] = {
+    "instances": SETTINGS | {"border": "membrane"},
+    "concepts": [{"id": "neurite"}, {"id": "membrane"}],
+}
+"""What the card of a model says that tells membranes too."""
 
 
 def write_tiny_em(folder: Path, **changes: Any) -> Bundle:

@@ -14,7 +14,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from MedVLPSegmentLib.Logic import SegmentLogic  # noqa: E402
 from MedVLPSegmentLib.Results import resultRows  # noqa: E402
 from MedVLPSegmentLib.Table import volumeTable  # noqa: E402
-from Testing.core.tiny_em import NM8, brick_volume, write_tiny_em  # noqa: E402
+from Testing.core.tiny_em import BORDER, NM8, brick_volume, write_tiny_em  # noqa: E402
 from Testing.slicer.look import segment_ids, tag, world_voxels  # noqa: E402
 from Testing.slicer.toy import TIMEOUT  # noqa: E402
 from vlp3d_core.volume.segmentation import volume_text  # noqa: E402
@@ -54,3 +54,18 @@ def test_find_shows_an_instance(logic: SegmentLogic, block: Any, tmp_path: Path)
     assert [region.name for region in found.regions] == ["Neurite 1", "Neurite 2"]
     kept = logic.keepRegion(run, found.regions[0])
     assert kept.node.GetSegmentation().GetNumberOfSegments() == 1
+
+
+def test_membranes_are_one_segment(logic: SegmentLogic, block: Any, tmp_path: Path) -> None:
+    model = str(write_tiny_em(tmp_path / "em-tiny", **BORDER).folder)
+    added = logic.wait(logic.segment(block, structures=["membrane"], model=model, surfaces=False), TIMEOUT)
+    assert segment_ids(added.node) == ["membrane"]
+    segment = added.node.GetSegmentation().GetSegment("membrane")
+    assert segment.GetName() == "Cell membrane" and "99VLP^membrane^Cell membrane" in tag(segment, "TerminologyEntry")
+    (row,) = resultRows(added.node)
+    voxels = len(world_voxels(added.node, "membrane"))
+    assert row.volumeMl == pytest.approx(voxels * NM8**3 / 1000, rel=1e-3)
+    both = logic.wait(logic.segment(block, model=model, surfaces=False), TIMEOUT)
+    assert len(segment_ids(both.node)) == 12 and any("left out" in note for note in both.notes)
+    run = logic.find(block, "membranes", k=2, model=model)
+    assert [region.name for region in logic.wait(run, TIMEOUT).regions] == ["Cell membrane"]

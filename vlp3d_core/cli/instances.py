@@ -97,15 +97,16 @@ def middle_of_the_best(voi: Mapping[float, float]) -> float:
 
 @dataclass(frozen=True)
 class _Scores:
-    """Of one volume: by threshold, as if it were one single instance, and Dice of its membranes."""
+    """Of one volume: by threshold, as if it were one single instance, and Dice of its membranes as edges and voxels."""
 
     found: dict[float, InstanceScores]
     one: InstanceScores
     membranes: float
+    borders: float
 
 
 def _scored(bundle: Bundle, case: Case, thresholds: Sequence[float], progress: Progress) -> _Scores:
-    from vlp3d_core.evaluate.instances import membrane_dice, score_instances
+    from vlp3d_core.evaluate.instances import border_dice, membrane_dice, score_instances
     from vlp3d_core.model.affinity_model import load_affinities
     from vlp3d_core.model.devices import choose_device
     from vlp3d_core.predict.agglomerate import Fragments
@@ -118,7 +119,7 @@ def _scored(bundle: Bundle, case: Case, thresholds: Sequence[float], progress: P
     fragments, smallest = Fragments(affinities), bundle.card["instances"]["smallest_voxels"]
     found = {t: score_instances(fragments.joined(t, smallest), volume.labels) for t in thresholds}
     one = score_instances(np.ones_like(volume.labels), volume.labels)
-    return _Scores(found, one, membrane_dice(affinities, volume.labels))
+    return _Scores(found, one, membrane_dice(affinities, volume.labels), border_dice(affinities, volume.labels))
 
 
 def _cases(manifest: Path, split: str) -> list[Case]:
@@ -140,6 +141,7 @@ def _result(split: str, threshold: float, cases: Sequence[Case], scores: Sequenc
         "volumes": {name: one.found[threshold].to_json() for name, one in by_volume},
         "one_instance": {name: one.one.to_json() for name, one in by_volume},
         "membrane_dice": {name: one.membranes for name, one in by_volume},
+        "border_dice": {name: one.borders for name, one in by_volume},
     }
 
 
@@ -147,9 +149,10 @@ def _print(result: dict[str, Any]) -> None:
     print(f"Threshold {result['threshold']}, chosen on validation.")
     rows = []
     for name, scores in result["volumes"].items():
-        rows.append([name, *_cells(scores), f"{result['membrane_dice'][name]:.3f}"])
-        rows.append(["  as one instance", *_cells(result["one_instance"][name]), ""])
-    print_table(["volume", "VOI split", "VOI merge", "VOI", "ARAND", "found", "expected", "membrane Dice"], rows)
+        rows.append([name, *_cells(scores), *(f"{result[of][name]:.3f}" for of in ("membrane_dice", "border_dice"))])
+        rows.append(["  as one instance", *_cells(result["one_instance"][name]), "", ""])
+    header = ["VOI split", "VOI merge", "VOI", "ARAND", "found", "expected", "membrane Dice", "as voxels"]
+    print_table(["volume", *header], rows)
 
 
 def _cells(scores: dict[str, Any]) -> list[str]:

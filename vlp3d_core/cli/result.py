@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vlp3d_core.cli.output import print_table
 from vlp3d_core.errors import Cancelled
 from vlp3d_core.files import replacing
-from vlp3d_core.volume.segmentation import UM3, volume_text
+from vlp3d_core.volume.segmentation import CELL_ML, UM3, volume_text
 
 if TYPE_CHECKING:
     from vlp3d_core.model.devices import Device
@@ -55,10 +55,11 @@ def print_segments(segmentation: Segmentation) -> None:
     if any(s.instance for s in segmentation.segments):
         _print_instances(segmentation)
         return
+    cells = any(0 < s.volume_ml < CELL_ML for s in segmentation.segments)
     print_table(
-        ("STRUCTURE", "FOUND", "ML", "SCORE"),
+        ("STRUCTURE", "FOUND", "VOLUME" if cells else "ML", "SCORE"),
         (
-            (s.name, "yes", f"{s.volume_ml:.1f}", f"{s.score:.2f}")
+            (s.name, "yes", volume_text(s.volume_ml) if cells else f"{s.volume_ml:.1f}", f"{s.score:.2f}")
             if s.found
             else (s.name, "nothing found", "-", f"{s.score:.2f}")
             for s in segmentation.segments

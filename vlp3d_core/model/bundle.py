@@ -126,6 +126,10 @@ def _check_meaning(path: Path, card: Mapping[str, Any]) -> None:
     strange = [name for name in card["field"]["anchors"] if name not in names]
     if strange:
         raise MedVLPError(f"{path} is not a valid card: the anchor {strange[0]!r} is not a structure of it.", REINSTALL)
+    border = card.get("instances", {}).get("border")
+    if card["architecture"].get("kind") == AFFINITIES and names[1:] != ([border] if border else []):
+        what = "its concepts are not what an instance is and, where one is named, the border"
+        raise MedVLPError(f"{path} is not a valid card: {what}.", REINSTALL)
     Normalisation.from_json(card["normalisation"])
 
 

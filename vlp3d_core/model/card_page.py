@@ -10,6 +10,7 @@ from vlp3d_core.text.concepts import concepts
 
 SPLITS = ("test", "validation")
 METRICS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "surface_dice": "surface Dice"}
+BORDERS = {"membrane_dice": "Dice of membranes", "border_dice": "Dice of their voxels"}
 
 
 def card_page(bundle: Bundle) -> str:
@@ -110,6 +111,7 @@ def _reliable(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _instance_scores(scores: dict[str, Any]) -> Iterator[str]:
+    borders = {key: name for key, name in BORDERS.items() if key in scores}
     yield f"Threshold of the agglomeration {scores['threshold']}, chosen on validation."
     if scores.get("command"):
         yield f"Measured by `{scores['command']}`."
@@ -117,9 +119,9 @@ def _instance_scores(scores: dict[str, Any]) -> Iterator[str]:
     rows = []
     for name, one in scores["volumes"].items():
         voi = f"{one['voi']:.2f} ({one['voi_split']:.2f} + {one['voi_merge']:.2f})"
-        membranes = f"{scores['membrane_dice'][name]:.2f}"
-        rows.append((name, one["expected"], one["found"], voi, f"{one['arand']:.2f}", membranes))
-    header = ("volume", "instances", "found", "VOI (split + merge)", "adapted Rand error", "Dice of membranes")
+        dice = (f"{scores[key][name]:.2f}" for key in borders)
+        rows.append((name, one["expected"], one["found"], voi, f"{one['arand']:.2f}", *dice))
+    header = ("volume", "instances", "found", "VOI (split + merge)", "adapted Rand error", *borders.values())
     yield from _table(header, rows)
 
 

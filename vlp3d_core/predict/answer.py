@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from vlp3d_core.model.estimate import Network, plan
 from vlp3d_core.model.field import Anchor, field_score, shows_field
 from vlp3d_core.predict.decide import Decider
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
-from vlp3d_core.predict.instances import Affinities
+from vlp3d_core.predict.instances import Affinities, Instances
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
 from vlp3d_core.predict.tiles import smallest_tile
 from vlp3d_core.progress import Cancel, Progress, Tick, check, silent_tick, ticking
@@ -65,13 +65,15 @@ class Encoded:
         grid: model grid of the labels, cut to what is not air.
         labels: cleaned, 0 or 1 + index in `meanings`; all 0 when the volume is out of the model's field.
         certainty: uint8, 255 × the probability of the label, calibrated where the card has a temperature; of an
-            instance: that neighbours belong together.
+            instance: that neighbours belong together; of a border: that they do not.
         meanings: the concept of each label: those of the bundle, or one of them for every instance, the largest first.
         peak: (K,) the highest probability of each concept anywhere, likewise.
         anchors: those of the bundle that were found, also in a volume that is out of the model's field.
         field_score: how sure it is that the volume shows the model's field, 0 to 1, see `model.field`.
         notes: what the user should know.
         report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
+        instances: every label is an instance, of one and the same concept.
+        layers: answers of their own for concepts that lie on top of these labels, by concept.
     """
 
     volume: Volume
@@ -84,6 +86,8 @@ class Encoded:
     report: dict[str, Any]
     anchors: tuple[Anchor, ...] = ()
     field_score: float = 0.0
+    instances: bool = False
+    layers: Mapping[str, Encoded] = field(default_factory=dict)
 
     @cached_property
     def boxes(self) -> tuple[Slices | None, ...]:
@@ -93,6 +97,14 @@ class Encoded:
     def labels_of(self, concept: str) -> tuple[int, ...]:
         """The label of a concept, or those of its instances."""
         return tuple(value for value, meaning in enumerate(self.meanings, 1) if meaning == concept)
+
+    def answer_for(self, concept: str) -> Encoded:
+        """What holds a concept: this answer, or a layer on top of it."""
+        return self.layers.get(concept, self)
+
+    def on(self, volume: Volume) -> Encoded:
+        """The same without a hold on the array that was encoded: the volume in another number format, say."""
+        return replace(self, volume=volume, layers={name: one.on(volume) for name, one in self.layers.items()})
 
 
 def encode_volume(
@@ -115,9 +127,7 @@ def encode_volume(
     progress("preparing", 1.0)
     if prepared is None:
         empty = _settled(ready, _collector(ready, (1, 1, 1)), grid, None)
-        return Encoded(
-            volume, grid, empty.labels, empty.certainty, empty.meanings, empty.peak, (*notes, ONLY_AIR), report
-        )
+        return empty.encoded(volume, grid, (*notes, ONLY_AIR), report)
     needed = plan(ready.network, ready.device, prepared.image.shape, least, size, tile)
     report |= {"tile": list(needed.tile), "memory_bytes": needed.memory_bytes}
     if needed.reduced:
@@ -135,18 +145,7 @@ def encode_volume(
     check(cancel)
     notes += made.notes
     report["field_score"] = round(made.field_score, 4)
-    return Encoded(
-        volume,
-        prepared.grid,
-        made.labels,
-        made.certainty,
-        made.meanings,
-        made.peak,
-        tuple(notes),
-        report,
-        made.anchors,
-        made.field_score,
-    )
+    return made.encoded(volume, prepared.grid, tuple(notes), report)
 
 
 @dataclass(frozen=True)
@@ -160,6 +159,26 @@ class _Settled:
     notes: tuple[str, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     field_score: float = 1.0
+    instances: bool = False
+    layers: Mapping[str, _Settled] = field(default_factory=dict)
+
+    def encoded(self, volume: Volume, grid: Grid, notes: tuple[str, ...], report: dict[str, Any]) -> Encoded:
+        """As an answer for a volume."""
+        layers = {name: one.encoded(volume, grid, notes, report) for name, one in self.layers.items()}
+        return Encoded(
+            volume,
+            grid,
+            self.labels,
+            self.certainty,
+            self.meanings,
+            self.peak,
+            notes,
+            report,
+            self.anchors,
+            self.field_score,
+            self.instances,
+            layers,
+        )
 
 
 def _collector(ready: Ready, shape: tuple[int, ...]) -> Decider | Affinities:
@@ -172,9 +191,7 @@ def _settled(
 ) -> _Settled:
     bundle = ready.bundle
     if isinstance(collector, Affinities):
-        labels, certainty = collector.instances(bundle.card["instances"], tick)
-        meanings = bundle.concepts * int(labels.max())
-        return _Settled(labels, certainty, meanings, np.array([certainty.max() / 255], np.float32))
+        return _settled_instances(bundle.concepts, collector.instances(bundle.card["instances"], tick))
     notes: tuple[str, ...] = ()
     clean(collector.labels, bundle, grid, tick)
     anchors = anchors_of(bundle, collector.labels, collector.certainty, grid)
@@ -185,6 +202,19 @@ def _settled(
         notes = (_out_of_field(bundle),)
     peak = _peak(collector)
     return _Settled(collector.labels, collector.certainty, bundle.concepts, peak, notes, anchors, score)
+
+
+def _settled_instances(concepts: tuple[str, ...], made: Instances) -> _Settled:
+    """Instances of the first concept, and what lies between them as a layer where it is a second one: a voxel of a
+    border belongs to an instance as well."""
+    concept, *border = concepts
+    peak = np.array([certainty.max() / 255 for certainty in (made.certainty, made.border_certainty)], np.float32)
+    layers = {
+        name: _Settled(made.border * np.uint8(value), made.border_certainty, concepts, peak)
+        for value, name in enumerate(border, 2)
+    }
+    meanings = (concept,) * int(made.labels.max())
+    return _Settled(made.labels, made.certainty, meanings, peak, instances=True, layers=layers)
 
 
 def _other_spacing(bundle: Bundle, volume: Volume) -> list[str]:

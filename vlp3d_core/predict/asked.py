@@ -29,12 +29,16 @@ def asked_structures(text: str, bundle: Bundle) -> tuple[str, ...]:
 
     The list is read as a whole, because a comma may stand within a name ("kidney, left"). Where every part between
     two commas is understood alone and all parts together mean the same, each part must be known to the model; else a
-    structure that the model lacks could hide behind one that it has.
+    structure that the model lacks could hide behind one that it has. Ids mean themselves: "neurite, membrane" is two of
+    them, and in prose the membrane of a neurite.
 
     Raises:
         UsageError: something in it is unknown, or names nothing that the model was trained on.
     """
     names = bundle.concepts
+    ids = [part.strip() for part in text.split(",")]
+    if all(one in names for one in ids):
+        return tuple(dict.fromkeys(ids))
     own, text = _own_structures(text, bundle)
     if own and not text:
         return own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from vlp3d_core.model.bundle import AFFINITIES, Bundle
+from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.predict.place import regions_at
 from vlp3d_core.predict.region import Region, regions_of
@@ -55,8 +55,7 @@ def find_regions(bundle: Bundle, encoded: Encoded, text: str, k: int) -> Regions
             first += regions[:1]
             further += regions[1:]
     # The largest region of every structure first, then the smaller pieces: "both kidneys" means one of each.
-    # Instances stay in the order of their size.
-    ordered = [*sorted(first, key=_score), *(further if bundle.kind == AFFINITIES else sorted(further, key=_score))]
+    ordered = [*sorted(first, key=_score), *sorted(further, key=_further)]
     return Regions(prompt, tuple(ordered[:k]), tuple(notes))
 
 
@@ -94,6 +93,11 @@ def _nothing(bundle: Bundle, encoded: Encoded, concept: Concept) -> str:
 
 def _score(region: Region) -> float:
     return -region.score
+
+
+def _further(region: Region) -> tuple[bool, float]:
+    """Instances stay in the order of their size, before the pieces of what lies on top of them."""
+    return (False, 0.0) if region.encoded.instances else (True, _score(region))
 
 
 def _explain(prompt: Prompt, bundle: Bundle) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vlp3d_core.model.bundle import AFFINITIES, Bundle
+from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.predict.encode import cut_grid
 from vlp3d_core.text.concepts import Concept
@@ -92,8 +92,9 @@ class Region:
 
 def regions_of(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Region]:
     """The connected pieces of a structure, largest first, or its instances."""
+    encoded = encoded.answer_for(concept.id)
     values = encoded.labels_of(concept.id)
-    if bundle.kind == AFFINITIES:
+    if encoded.instances:
         # Connected as they are made.
         named = [(value, replace(concept, name=f"{concept.name} {value}")) for value in values[:MAX_PIECES]]
         boxed = [(one, value, encoded.boxes[value - 1]) for value, one in named]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vlp3d_core.model.bundle import AFFINITIES, Bundle
+from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded, Stopwatch
 from vlp3d_core.predict.postprocess import Labels, count_labels, sum_by_label
 from vlp3d_core.progress import Tick, silent_tick
@@ -17,6 +17,10 @@ from vlp3d_core.volume.resample_labels import resample_labels
 from vlp3d_core.volume.segmentation import Segment, Segmentation, instance_color, rounded_ml
 
 FEWER = "{count:,} instances were found; the {most:,} largest are kept, {share:.0%} of what all of them fill."
+ON_TOP = (
+    "{name}: left out, for it lies on top of the instances and one label map cannot hold both; it is written when it "
+    "alone is asked for."
+)
 
 
 def segmentation_of(
@@ -28,13 +32,18 @@ def segmentation_of(
     tick: Tick = silent_tick,
 ) -> Segmentation:
     """The wanted structures on the volume's own grid, 0 outside the ROI; values are 1 and up in the order of `wanted`,
-    of a structure with instances the largest first.
+    of a structure with instances the largest first. What lies on top of others is left out beside them.
 
     Args:
         most: instances of a structure that are kept; None is all.
     """
     watch = Stopwatch()
     volume, notes = encoded.volume, list(encoded.notes)
+    below = [name for name in wanted if name not in encoded.layers]
+    if below:
+        notes += [ON_TOP.format(name=bundle.structures[name].name) for name in wanted if name in encoded.layers]
+    wanted = below or wanted[:1]
+    encoded = encoded.answer_for(wanted[0])
     chosen: list[int] = []
     for name in wanted:
         values = encoded.labels_of(name)
@@ -46,7 +55,7 @@ def segmentation_of(
     if roi is not None:
         _clear_outside(native, roi, Grid.of(volume))
     watch.lap("resample")
-    rows = _instances(bundle, encoded, native, wanted, chosen) if bundle.kind == AFFINITIES else ()
+    rows = _instances(bundle, encoded, native, wanted, chosen) if encoded.instances else ()
     rows = rows or _rows(bundle, encoded, native, wanted)
     watch.lap("measure")
     report = {**encoded.report, "torch": torch.__version__}

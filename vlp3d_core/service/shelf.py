@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +44,9 @@ class Kept:
 
     def keep(self, model: LoadedModel, tile: int | None, encoded: Encoded) -> Encoded:
         """Remember an encoding without the float32 copy that it was made from."""
-        light = replace(encoded, volume=self.raw)
-        _ = light.boxes  # looked up now, so that the first query is as quick as the others
+        light = encoded.on(self.raw)
+        for one in (light, *light.layers.values()):
+            _ = one.boxes  # looked up now, so that the first query is as quick as the others
         self.encoded[model.bundle.folder] = (model, tile, light)
         return light
 

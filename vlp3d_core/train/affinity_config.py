@@ -18,6 +18,7 @@ class AffinityConfig(RunSettings):
         name: of the resulting model.
         title, description, licence, data, limits: for the model's card.
         concept: what an instance is, by concept id.
+        border: what lies between two instances, by concept id; the model then finds it too; empty for none.
         smallest_voxels: at `spacing`; a smaller instance is given to the neighbour that it hangs together with most.
         distances: of the voxels whose belonging together is learnt, in voxels; the first one is 1, and the others are
             there to learn more from, see `AffinityModel`.
@@ -36,6 +37,7 @@ class AffinityConfig(RunSettings):
     data: list[dict[str, Any]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     concept: str = "neurite"
+    border: str = ""
     smallest_voxels: int = 500
     distances: tuple[int, ...] = (1,)
     elastic: float = 0.0
@@ -46,6 +48,8 @@ class AffinityConfig(RunSettings):
         super().__post_init__()
         require(self.task == "affinities", "task", "must be affinities")
         require(self.concept in concepts(), "concept", "must be the id of a concept")
+        require(not self.border or self.border in concepts(), "border", "must be the id of a concept, or empty")
+        require(self.border != self.concept, "border", "must be another concept than the instances")
         require(self.distances[:1] == (1,), "distances", "must begin with 1, that of neighbours")
         require(min(self.distances, default=1) > 0, "distances", "must be above 0")
         require(max(self.distances) < min(self.patch), "distances", "must be smaller than the patch")

@@ -47,6 +47,7 @@ def bundle_card(config: FinetuneConfig, encoder: TextEncoder, command: str) -> d
 
 def affinity_card(config: AffinityConfig, command: str) -> dict[str, Any]:
     """The card of a model of affinities; arguments, and what is raised, are those of `bundle_card`."""
+    border = {"border": config.border} if config.border else {}
     card = {
         **_common(config, command),
         "field": {"anchors": []},
@@ -56,8 +57,8 @@ def affinity_card(config: AffinityConfig, command: str) -> dict[str, Any]:
             "encoder_options": config.encoder_options,
             "distances": list(config.distances),
         },
-        "instances": {"threshold": UNSETTLED, "smallest_voxels": config.smallest_voxels},
-        "concepts": [{"id": config.concept}],
+        "instances": {"threshold": UNSETTLED, "smallest_voxels": config.smallest_voxels, **border},
+        "concepts": [{"id": name} for name in (config.concept, *border.values())],
         "text_encoder": {"name": "none", "sha256": ""},
     }
     _check(card)

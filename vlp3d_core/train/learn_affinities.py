@@ -33,7 +33,9 @@ class Affinities(Task[AffinityConfig, Bundle]):
     blind = ("The validation volumes have no boundary between two instances.", "Give that split other volumes.")
 
     # Settings of the card and of inference.
-    free = frozenset({"name", "title", "description", "licence", "data", "limits", "concept", "smallest_voxels"})
+    free = frozenset(
+        {"name", "title", "description", "licence", "data", "limits", "concept", "border", "smallest_voxels"}
+    )
 
     def __init__(self, run: Run[AffinityConfig]) -> None:
         self.run = run

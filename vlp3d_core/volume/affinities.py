@@ -35,6 +35,16 @@ def affinities_of(
     return together, known
 
 
+def ends(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(I, J, K): the voxels at either end of edges between neighbours, (3, I, J, K) as the affinities are."""
+    out = np.zeros(edges.shape[1:], bool)
+    for axis in range(3):
+        here, before = sides(axis)
+        out[here] |= edges[axis][here]
+        out[before] |= edges[axis][here]
+    return out
+
+
 def sides(axis: int, distance: int = 1) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Where the voxels lie that have one so far before them along the axis, and where those lie."""
     here, before = [slice(None)] * 3, [slice(None)] * 3

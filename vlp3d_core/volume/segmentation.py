@@ -85,6 +85,8 @@ FEW = 200
 """Instances that become segments unless more are asked for: what a person can look through, and a viewer can show."""
 UM3 = 1e12
 """Cubic micrometres in a millilitre."""
+CELL_ML = 1e-6
+"""A cube of 0.1 mm; what is smaller is told in cubic micrometres."""
 
 
 def rounded_ml(millilitres: float) -> float:
@@ -93,8 +95,8 @@ def rounded_ml(millilitres: float) -> float:
 
 
 def volume_text(millilitres: float) -> str:
-    """ "12.3 ml"; what is smaller than a cube of 0.1 mm in cubic micrometres."""
-    if 0 < millilitres < 1e-6:
+    """ "12.3 ml"; what is smaller than `CELL_ML` in cubic micrometres."""
+    if 0 < millilitres < CELL_ML:
         return f"{UM3 * millilitres:.3g} µm³"
     return f"{millilitres:.0f} ml" if millilitres >= 100 else f"{millilitres:.1f} ml"
 

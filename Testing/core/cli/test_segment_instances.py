@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from Testing.core.cli.conftest import Run
-from Testing.core.tiny_em import brick_volume, bricks, write_tiny_em
+from Testing.core.tiny_em import BORDER, brick_volume, bricks, write_tiny_em
 from vlp3d_core.evaluate.instances import score_instances
 from vlp3d_core.volume.write_image import write_volume
 
@@ -66,6 +66,22 @@ def test_find(vlp3d: Run, em: Path, run_folder: Path) -> None:
     done = vlp3d("find", em, "membrane", "--model", run_folder)
     assert done.code == 2
     assert "was not trained on cell membrane." in done.err and "it knows: neurite" in done.err
+
+
+def test_membranes(vlp3d: Run, em: Path, out: Path) -> None:
+    folder = write_tiny_em(out / "em", **BORDER).folder
+    done = vlp3d("segment", em, "-o", out / "m.seg.nrrd", "--model", folder, "--structures", "membrane")
+    assert done.code == 0 and "Cell membrane  yes" in done.out and "µm³" in done.out and "1 of 1 found" in done.out
+    image = sitk.ReadImage(str(out / "m.seg.nrrd"))
+    assert image.GetMetaData("Segment0_ID") == "membrane" and not image.HasMetaDataKey("Segment1_ID")
+    membranes = sitk.GetArrayFromImage(image)
+    assert 0.1 < (membranes > 0).mean() < 0.5
+    for asked in ([], ["--structures", "neurite, membrane"]):
+        done = vlp3d("segment", em, "-o", out / "both.nrrd", "--model", folder, *asked)
+        assert done.code == 0 and "12 instances" in done.out and "Cell membrane: left out" in done.err
+    done = vlp3d("find", em, "membrane", "--model", folder, "-o", out / "found.nrrd")
+    assert done.code == 0 and "Cell membrane" in done.out
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(out / "found.nrrd"))) > 0, membranes > 0)
 
 
 def test_added_and_exported(vlp3d: Run, run_folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

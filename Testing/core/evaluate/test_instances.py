@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp3d_core.errors import MedVLPError
-from vlp3d_core.evaluate.instances import membrane_dice, score_instances
+from vlp3d_core.evaluate.instances import border_dice, membrane_dice, score_instances
 
 
 def line(*values: int) -> np.ndarray:
@@ -62,6 +62,16 @@ def test_membranes_by_hand() -> None:
     affinities[0, 4] = 0.1  # nobody knows
     assert membrane_dice(affinities, reference) == pytest.approx(2 / 3)
     assert np.isnan(membrane_dice(np.ones((3, 2, 1, 1)), line(1, 1)))
+
+
+def test_borders_by_hand() -> None:
+    reference = line(1, 1, 2, 2, 0)
+    affinities = np.ones((3, 5, 1, 1))
+    affinities[0, 2] = 0.1  # right: the second and third voxel
+    assert border_dice(affinities, reference) == 1
+    affinities[0, 4] = 0.1  # the fourth too, and one that nobody has assigned
+    assert border_dice(affinities, reference) == pytest.approx(2 * 2 / (3 + 2))
+    assert np.isnan(border_dice(np.ones((3, 2, 1, 1)), line(1, 1)))
 
 
 def test_other_shapes() -> None:

@@ -101,7 +101,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, manifest: Pa
     done: list[float] = []
     with pytest.raises(Stopped):
         learn_affinities(TINY, manifest, tmp_path, progress=lambda *s: done.append(s[1]), cancel=lambda: 0.5 in done)
-    learn_affinities(TINY, manifest, tmp_path, resume=True)
+    bundle = learn_affinities(replace(TINY, border="membrane"), manifest, tmp_path, resume=True)
+    assert bundle.concepts == ("neurite", "membrane"), "a setting of the card may change"
     one, other = (load_file(folder / "bundle" / "weights.safetensors") for folder in (tmp_path, trained))
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-3) for name in one)
 
@@ -109,7 +110,9 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, manifest: Pa
 def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Trained from a pretraining run for a step, by a recipe; then scored. Subjects of training are refused."""
     recipe, run = tmp_path / "tiny.yaml", str(tmp_path / "ein Lauf")
-    recipe.write_text(json.dumps({**TINY.to_json(), "steps": 1, "learning_rate": 1e-12, "validate_every": 1}))
+    recipe.write_text(
+        json.dumps({**TINY.to_json(), "border": "membrane", "steps": 1, "learning_rate": 1e-12, "validate_every": 1})
+    )
     start = write_run(tmp_path / "pretrained")
     command = ["finetune", str(recipe), "--manifest", str(manifest), "--out", run, "--init", str(start)]
     assert main([*command, "--label-fraction", "0.5", "--seed", "2"]) == 0
@@ -121,6 +124,7 @@ def test_the_command_line(manifest: Path, tmp_path: Path, capsys: pytest.Capture
     assert bundle.card["recipe"]["settings"]["label_fraction"] == 0.5
     chosen = bundle.card["scores"]["validation"]
     assert bundle.card["instances"]["threshold"] == chosen["threshold"]
+    assert bundle.card["instances"]["border"] == "membrane" and bundle.concepts == ("neurite", "membrane")
     by_threshold = {float(level): voi for level, voi in chosen["voi_by_threshold"].items()}
     assert chosen["threshold"] == middle_of_the_best(by_threshold)
 
@@ -136,12 +140,12 @@ def test_scores_of_a_model(trained: Path, manifest: Path, tmp_path: Path, capsys
     found = json.loads(capsys.readouterr().out)
     scores, one = found["volumes"]["test"], found["one_instance"]["test"]
     assert scores["voi"] < 0.5 * one["voi"] and scores["arand"] < one["arand"]
-    assert found["membrane_dice"]["test"] > 0.7
+    assert found["membrane_dice"]["test"] > 0.7 and found["border_dice"]["test"] > 0.7
     assert main([*evaluate, "--update-card"]) == 0
     assert "as one instance" in capsys.readouterr().out
     assert find_bundle(trained).card["scores"]["test"]["volumes"]["test"]["voi"] == scores["voi"]
     page = card_page(find_bundle(trained))
-    assert "## Scores: test" in page and "Dice of membranes" in page
+    assert "## Scores: test" in page and "Dice of membranes | Dice of their voxels" in page
     other = tmp_path / "m.jsonl"
     cases = read_manifest(manifest)
     write_manifest([cases[1], Case(cases[0].image, "train", "test", cases[0].label, modality="EM")], other)
@@ -249,6 +253,9 @@ def test_what_cannot_be_learned(manifest: Path, tmp_path: Path) -> None:
         load_task("em-fib25-affinities", ["label_fraction=0"])
     with pytest.raises(UsageError, match="elastic"):
         load_task("em-fib25-affinities", ["elastic=-1"])
+    for border in ("neurite", "unheard"):
+        with pytest.raises(UsageError, match="border"):
+            load_task("em-fib25-affinities", [f"border={border}"])
     assert isinstance(load_task("em-fib25-affinities"), AffinityConfig)
 
 
