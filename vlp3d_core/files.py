@@ -48,6 +48,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
             handle_path.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises:
+        MedVLPError: it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cause = f"Cannot make the folder {folder}: {error.strerror or error}."
+        raise MedVLPError(cause, "Choose another folder.") from error
+    if not os.access(folder, os.W_OK):
+        raise MedVLPError(f"Nothing can be written into the folder {folder}.", "Choose another folder.")
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as stream:

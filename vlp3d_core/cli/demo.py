@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vlp3d_core.cli.options import DEVICES, whole
 from vlp3d_core.cli.output import print_json, print_note, print_table, progress_bar
 from vlp3d_core.cli.result import interrupted, result_json, write_table
-from vlp3d_core.errors import MedVLPError
+from vlp3d_core.files import make_folder
 
 if TYPE_CHECKING:
     from vlp3d_core.phantom import Phantom
@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    _make_folder(args.output)
+    make_folder(args.output)
     paths = {name: args.output / file for name, file in FILES.items()}
     seconds: dict[str, float] = {}
     with interrupted(*paths.values()):
@@ -53,15 +53,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(segmentation, dice, seconds, args.output)
     return 0
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MedVLPError(
-            f"Cannot make the folder {folder}: {error.strerror or error}.", "Choose another with -o."
-        ) from error
 
 
 def _segment(

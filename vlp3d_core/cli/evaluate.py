@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from vlp3d_core.cli.classification import add_classification
 from vlp3d_core.cli.instances import add_instances
 from vlp3d_core.cli.lesions import add_lesions
 from vlp3d_core.cli.output import print_json, progress_bar
-from vlp3d_core.cli.pairs import add_pairs, check_folders, pairs_of
+from vlp3d_core.cli.pairs import Pairs, add_pairs, check_folders, pairs_of
 from vlp3d_core.cli.phrases import add_phrases
 from vlp3d_core.cli.refusal import add_refusal
 from vlp3d_core.cli.regions import add_regions
@@ -21,11 +22,22 @@ from vlp3d_core.cli.retrieval import add_retrieval
 from vlp3d_core.cli.runs import check_card
 from vlp3d_core.cli.search import add_search
 from vlp3d_core.cli.training import check_extra
+from vlp3d_core.cli.worst import (
+    MOST,
+    SPLIT,
+    add_worst,
+    add_worst_count,
+    choose_split,
+    draw_worst,
+    print_worst,
+    update_failures,
+)
 from vlp3d_core.cli.zero_shot import add_zero_shot
 from vlp3d_core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate import SegmentationScores
+    from vlp3d_core.evaluate.worst import Failure
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,13 +66,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add_segmentation(parser: argparse.ArgumentParser) -> None:
-    add_pairs(parser)
+    add_pairs(parser, SPLIT)
     parser.add_argument("--tolerance", type=float, default=2.0, metavar="MM", help="of the surface Dice, default 2")
     parser.add_argument("-o", "--output", type=Path, metavar="SCORES.json", help="write all scores")
     parser.add_argument("--csv", type=Path, metavar="ROWS.csv", help="write one line per case and structure")
     parser.add_argument(
-        "--update-card", action="store_true", help="write the scores into the model's card; with --model"
+        "--update-card", action="store_true", help="write the scores (and failures) into the model's card; with --model"
     )
+    add_worst(parser, "the failures of lowest Dice, each of another structure and another subject,")
+    add_worst_count(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
     parser.set_defaults(evaluate=_run_segmentation)
@@ -70,38 +84,39 @@ def _run_segmentation(args: argparse.Namespace) -> int:
     from vlp3d_core.evaluate import text_table, write_csv, write_json
 
     check_folders(args.output, args.csv)
+    choose_split(args)
     if args.update_card:
         check_card(args.model)
+    given = pairs_of(args)
     with progress_bar(args.json) as progress:
-        scores = score_segmentations(args, progress)
+        scores = score_segmentations(given, args.tolerance, progress)
+        failures = draw_worst(args, given, scores.rows, progress) if args.worst else []
     if args.output:
         write_json(scores, args.output)
     if args.csv:
         write_csv(scores, args.csv)
     if args.update_card:
-        _update_card(args, scores)
+        _update_card(args, scores, failures)
     if args.json:
-        print_json(scores.to_json())
+        print_json(scores.to_json() | ({"failures": [f.to_json() for f in failures]} if args.worst else {}))
     else:
         print(text_table(scores), end="")
+        print_worst(args.worst, failures)
     return 0
 
 
-def score_segmentations(args: argparse.Namespace, progress: Progress = silent) -> SegmentationScores:
-    """The scores of `predictions` or `model` (by `device`) on the `split` of a `manifest`, with that `tolerance`.
+def score_segmentations(given: Pairs, tolerance: float, progress: Progress = silent) -> SegmentationScores:
+    """The scores of what `pairs_of` gives.
 
     Raises:
-        MedVLPError: nothing to score there, or a model that was trained on some of it.
+        MedVLPError: nothing to score there.
     """
     from vlp3d_core.evaluate import evaluate_cases
 
-    given = pairs_of(args)
-    return evaluate_cases(
-        given.pairs, tolerance=args.tolerance, total=given.total, notes=given.notes, progress=progress
-    )
+    return evaluate_cases(given.pairs, tolerance=tolerance, total=given.total, notes=given.notes, progress=progress)
 
 
-def _update_card(args: argparse.Namespace, scores: SegmentationScores) -> None:
+def _update_card(args: argparse.Namespace, scores: SegmentationScores, failures: Sequence[Failure]) -> None:
     from vlp3d_core.evaluate.card import add_scores
     from vlp3d_core.model.registry import find_bundle
 
@@ -109,3 +124,5 @@ def _update_card(args: argparse.Namespace, scores: SegmentationScores) -> None:
     tolerance = f" --tolerance {args.tolerance:g}" if args.tolerance != 2.0 else ""
     command = f"vlp3d evaluate segmentation --model {bundle.name} --manifest {args.manifest.name} --split {args.split}"
     add_scores(bundle.folder, args.split, scores.to_json(), command + tolerance)
+    count = f" --worst-count {args.worst_count}" if args.worst_count != MOST else ""
+    update_failures(args, bundle, failures, command + count)

@@ -14,7 +14,6 @@ _EXTRAS = {
     "h5py": "train",
     "httpx2": "train",
     "nltk": "train",
-    "PIL": "train",
     "torchmetrics": "train",
     "pydicom": "dicom",
     "highdicom": "dicom",

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlp3d_core.cli.output import print_json, print_table, progress_bar
+from vlp3d_core.cli.pairs import SPLITS
 from vlp3d_core.cli.runs import check_card, refuse_trained_on
+from vlp3d_core.cli.worst import SPLIT, add_worst, choose_split, print_worst, update_failures
 from vlp3d_core.errors import MedVLPError, UsageError
 
 if TYPE_CHECKING:
     from vlp3d_core.evaluate.instances import InstanceScores
+    from vlp3d_core.evaluate.worst import Failure
     from vlp3d_core.model.bundle import Bundle
     from vlp3d_core.progress import Progress
+    from vlp3d_core.train.affinity_data import InstanceVolume
     from vlp3d_core.train.manifest import Case
 
 THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(19, 1, -1))
@@ -32,8 +37,11 @@ def add_instances(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifest", required=True, type=Path, metavar="M.jsonl", help="volumes with instances as label maps"
     )
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="default: test")
-    parser.add_argument("--update-card", action="store_true", help="write the scores into the model's card")
+    parser.add_argument("--split", choices=SPLITS, help=f"default: {SPLIT}")
+    parser.add_argument(
+        "--update-card", action="store_true", help="write the scores (and the failure) into the model's card"
+    )
+    add_worst(parser, "the largest error of the volume with the highest VOI")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback")
     parser.set_defaults(evaluate=_run)
@@ -47,6 +55,7 @@ def _run(args: argparse.Namespace) -> int:
     bundle = find_bundle(args.model)
     if bundle.kind != AFFINITIES:
         raise UsageError(f"{bundle.name} makes no instances.", "Name a model of affinities.")
+    choose_split(args)
     cases = _cases(args.manifest, args.split)
     refuse_trained_on(bundle.folder, [case.subject for case in cases], args.split)
     if args.update_card:
@@ -54,14 +63,19 @@ def _run(args: argparse.Namespace) -> int:
     threshold = bundle.card["instances"]["threshold"]
     with progress_bar(args.json) as progress:
         scores = [_scored(bundle, case, (threshold,), progress) for case in cases]
+        failures = _draw(args, bundle, cases, scores, progress) if args.worst else []
     result = _result(args.split, threshold, cases, scores)
     if args.update_card:
         command = f"vlp3d evaluate instances --model {bundle.name} --manifest {args.manifest.name} --split {args.split}"
-        put_scores(bundle.folder, args.split, {**result, "command": command})
+        # Of validation the card also holds what the threshold was chosen by; that stays.
+        earlier = bundle.card["scores"].get(args.split, {})
+        put_scores(bundle.folder, args.split, {**earlier, **result, "command": command})
+        update_failures(args, bundle, failures, command)
     if args.json:
-        print_json(result)
+        print_json(result | ({"failures": [failure.to_json() for failure in failures]} if args.worst else {}))
     else:
         _print(result)
+        print_worst(args.worst, failures)
     return 0
 
 
@@ -107,19 +121,49 @@ class _Scores:
 
 def _scored(bundle: Bundle, case: Case, thresholds: Sequence[float], progress: Progress) -> _Scores:
     from vlp3d_core.evaluate.instances import border_dice, membrane_dice, score_instances
-    from vlp3d_core.model.affinity_model import load_affinities
-    from vlp3d_core.model.devices import choose_device
     from vlp3d_core.predict.agglomerate import Fragments
-    from vlp3d_core.predict.instances import predict_affinities
-    from vlp3d_core.train.affinity_data import read_instances
 
-    network = load_affinities(bundle)
-    volume = read_instances(case, bundle.spacing, bundle.normalisation)
-    affinities = predict_affinities(network, choose_device(), volume.image, progress)
+    volume, affinities = _predicted(bundle, case, progress)
     fragments, smallest = Fragments(affinities), bundle.card["instances"]["smallest_voxels"]
     found = {t: score_instances(fragments.joined(t, smallest), volume.labels) for t in thresholds}
     one = score_instances(np.ones_like(volume.labels), volume.labels)
     return _Scores(found, one, membrane_dice(affinities, volume.labels), border_dice(affinities, volume.labels))
+
+
+def _predicted(bundle: Bundle, case: Case, progress: Progress) -> tuple[InstanceVolume, NDArray[np.float16]]:
+    """A volume with its reference, and its affinities."""
+    from vlp3d_core.model.affinity_model import load_affinities
+    from vlp3d_core.model.devices import choose_device
+    from vlp3d_core.predict.instances import predict_affinities
+    from vlp3d_core.train.affinity_data import read_instances
+
+    volume = read_instances(case, bundle.spacing, bundle.normalisation)
+    return volume, predict_affinities(load_affinities(bundle), choose_device(), volume.image, progress)
+
+
+def _draw(
+    args: argparse.Namespace, bundle: Bundle, cases: Sequence[Case], scores: Sequence[_Scores], progress: Progress
+) -> list[Failure]:
+    """The largest error of the volume with the highest VOI, which is predicted once more; none where all is right."""
+    from vlp3d_core.evaluate.instance_errors import largest_error
+    from vlp3d_core.evaluate.worst import Failure, file_of
+    from vlp3d_core.predict.agglomerate import Fragments
+    from vlp3d_core.predict.instance_picture import KEY, Slice, write_instances
+
+    settings, concept = bundle.card["instances"], bundle.concepts[0]
+    worst, case = max(zip(scores, cases, strict=True), key=lambda pair: pair[0].found[settings["threshold"]].voi)
+    volume, affinities = _predicted(bundle, case, progress)
+    found = Fragments(affinities).joined(settings["threshold"], settings["smallest_voxels"])
+    error = largest_error(found, volume.labels)
+    if error is None:
+        return []
+    name, file = bundle.structures[concept].name, file_of(concept)
+    k = error.slice
+    voi = f"VOI {worst.found[settings['threshold']].voi:.2f}"
+    shown = Slice(volume.image[..., k], volume.labels[..., k], found[..., k], error.mask[..., k], bundle.spacing[:2])
+    write_instances(shown, f"{name}, {case.subject}", voi, args.worst / file)
+    caption = f"{name}, {case.subject} ({args.split}): {voi}; {error.words} {KEY}"
+    return [Failure(file, concept, name, caption)]
 
 
 def _cases(manifest: Path, split: str) -> list[Case]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,26 +15,40 @@ if TYPE_CHECKING:
     from vlp3d_core.evaluate import Case, Pair
     from vlp3d_core.volume.segmentation import Segmentation
 
+SPLITS = ("train", "validation", "test")
+
 
 @dataclass(frozen=True)
 class Pairs:
     """What is to be compared.
 
     Attributes:
-        pairs: read or predicted one at a time.
-        total: how many there are.
+        cases: by name.
+        make: reads or predicts those of some cases, one at a time.
         notes: what a reader of the scores should know.
     """
 
-    pairs: Iterator[Pair]
-    total: int
+    cases: Mapping[str, Case]
+    make: Callable[[Mapping[str, Case]], Iterator[Pair]]
     notes: tuple[str, ...]
 
+    @property
+    def pairs(self) -> Iterator[Pair]:
+        return self.make(self.cases)
 
-def add_pairs(parser: argparse.ArgumentParser) -> None:
-    """Where references and predictions are."""
+    @property
+    def total(self) -> int:
+        return len(self.cases)
+
+    def pair(self, name: str) -> Pair:
+        """That of one case, read or predicted anew: holding all of them would fill the memory."""
+        return next(self.make({name: self.cases[name]}))
+
+
+def add_pairs(parser: argparse.ArgumentParser, default: str = "test") -> None:
+    """Where references and predictions are; `default` says which split is taken."""
     parser.add_argument("--manifest", required=True, type=Path, metavar="M.jsonl", help="cases, one JSON object a line")
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="default: test")
+    parser.add_argument("--split", default="test", choices=SPLITS, help=f"default: {default}")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--predictions", type=Path, metavar="FOLDER", help="SUBJECT.nii.gz (and .json) or .seg.nrrd")
     source.add_argument("--model", metavar="NAME|FOLDER", help="run this model on the images of the split")
@@ -54,7 +68,7 @@ def pairs_of(args: argparse.Namespace) -> Pairs:
     cases = named(listed)
     if args.predictions:
         files, more = find_predictions(cases, args.predictions)
-        return Pairs(pairs_from_folder(cases, files), len(cases), (*notes, *more))
+        return Pairs(cases, lambda some: pairs_from_folder(some, files), (*notes, *more))
     from vlp3d_core import load_model, read_volume
     from vlp3d_core.model.registry import find_bundle
 
@@ -66,8 +80,8 @@ def pairs_of(args: argparse.Namespace) -> Pairs:
         result: Segmentation = model.segment(read_volume(case.image, modality=case.modality or None))
         return result
 
-    pairs = pairs_from_model(cases, segment)
-    return Pairs(pairs, len(cases), (*notes, f"Predicted by the model {args.model}."))
+    note = f"Predicted by the model {args.model}."
+    return Pairs(cases, lambda some: pairs_from_model(some, segment), (*notes, note))
 
 
 def check_folders(*outputs: Path | None) -> None:

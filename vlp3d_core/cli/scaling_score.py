@@ -12,6 +12,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from vlp3d_core.cli.evaluate import score_segmentations
+from vlp3d_core.cli.pairs import pairs_of
 from vlp3d_core.cli.retrieval import pairs_to_search, search_vectors
 from vlp3d_core.cli.runs import refuse_trained_on
 from vlp3d_core.errors import MedVLPError
@@ -57,8 +58,7 @@ def _score_segmentation(grid: Grid, cell: Cell, progress: Progress) -> dict[str,
 
     bundle = cell.folder / "bundle"
     asked = Namespace(manifest=grid.manifest, split=grid.split, predictions=None, model=str(bundle), device="auto")
-    asked.tolerance = TOLERANCE_MM
-    dice = score_segmentations(asked, progress).mean.metrics["dice"].mean
+    dice = score_segmentations(pairs_of(asked), TOLERANCE_MM, progress).mean.metrics["dice"].mean
     if dice is None:
         raise MedVLPError(f"No structure of {grid.manifest} could be scored.", "Check its labels and splits.")
     parameters = parameters_in(load_network(read_bundle(bundle))[0])

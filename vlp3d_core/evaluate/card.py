@@ -39,6 +39,20 @@ def put_scores(folder: str | Path, split: str, scores: Mapping[str, Any]) -> Non
     write_card(Path(folder), {**card, "scores": {**card["scores"], split: dict(scores)}})
 
 
+def put_failures(folder: str | Path, split: str, pictures: Sequence[Mapping[str, Any]], command: str) -> None:
+    """Put pictures of failures, as `worst.Failure.to_json` gives them, into the card in the place of earlier ones.
+
+    The card names the files; they lie in a folder of the model's name beside its page.
+
+    Raises:
+        MedVLPError: it is not a bundle, or its card cannot be written.
+    """
+    from vlp3d_core.model.bundle import read_bundle, write_card
+
+    failures = {"split": split, "command": command, "pictures": list(pictures)}
+    write_card(Path(folder), {**read_bundle(folder).card, "failures": failures})
+
+
 def write_calibration(folder: str | Path, ece_before: float, after: Calibration, command: str) -> None:
     """Put a temperature, and what it was measured by, into the card of a bundle, in the place of an earlier one.
 

@@ -53,6 +53,8 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     for split in SPLITS:
         if split in card.get("refusal", {}):
             yield from _refusal(split, card["refusal"][split])
+    if card.get("failures", {}).get("pictures"):
+        yield from _failures(bundle.name, card["failures"])
     if card.get("limits"):
         yield "## Limits"
         yield ""
@@ -138,6 +140,20 @@ def _refusal(split: str, measured: dict[str, Any]) -> Iterator[str]:
         low_high = f" [{row['auroc95'][0]:.3f}, {row['auroc95'][1]:.3f}]" if row.get("auroc95") else ""
         rows.append((row["kind"], row["volumes"], f"{row['auroc']:.3f}{low_high}", row["refused"]))
     yield from _table(("others", "volumes", "AUROC", "refused"), rows)
+
+
+def _failures(name: str, failures: dict[str, Any]) -> Iterator[str]:
+    yield "## Known failures"
+    yield ""
+    yield f"The worst of the split {failures['split']}, cut where they differ most from the reference."
+    if failures.get("command"):
+        yield f"Drawn by `{failures['command']}`."
+    yield ""
+    for picture in failures["pictures"]:
+        yield f"![{picture['name']}]({name}/{picture['file']})"
+        yield ""
+        yield picture["caption"]
+        yield ""
 
 
 def _cell(statistic: dict[str, Any] | None) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
 from vlp3d_core.files import replacing
+from vlp3d_core.predict.drawing import BACKGROUND, FAINT, INK, PAPER, bare, fit, letters, outline, scale_bar, write
 from vlp3d_core.predict.planes import VIEWS, Plane, Scene, choose_scene, cut
 from vlp3d_core.predict.surface import render
 from vlp3d_core.volume.grid import Grid
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, DPI = 1600, 1160, 100
 PANEL, TOP, GAP = 560, 84, 12
 """Edge of a panel, height of the title, space between panels, in pixels."""
-BACKGROUND, PAPER, INK, FAINT = "#0d1117", "#000000", "#e6edf3", "#8b949e"
 MOST_ROWS = 40
 PIXELS = 340
 """Longer side of the rendered surfaces; they are drawn larger, smoothly."""
@@ -66,10 +65,7 @@ def _panel(figure: Figure, column: int, row: int) -> Axes:
     top = TOP + row * (PANEL - 40 + GAP)
     box = (left / WIDTH, 1 - (top + PANEL - 40) / HEIGHT, PANEL / WIDTH, (PANEL - 40) / HEIGHT)
     axes = figure.add_axes(box, facecolor=PAPER)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    bare(axes)
     return axes
 
 
@@ -83,58 +79,19 @@ def _draw_plane(axes: Axes, plane: Plane, scene: Scene, segments: tuple[Segment,
             continue
         color = np.array(segment.color) / 255
         fill[mask] = (*color, 0.38)
-        smooth = ndimage.gaussian_filter(np.pad(mask, 2).astype(np.float32), 1.0)
-        across, down = np.arange(-2, columns + 2), np.arange(-2, rows + 2)
-        axes.contour(across, down, smooth, levels=[0.5], colors=[tuple(color)], linewidths=1.4, antialiased=True)
+        outline(axes, mask, tuple(color), 1.4)
     axes.imshow(fill, interpolation="nearest")
     for draw, place in ((axes.axvline, plane.column(scene.centre)), (axes.axhline, plane.row(scene.centre))):
         draw(place, color="#58a6ff", linewidth=0.6, alpha=0.45, linestyle=(0, (6, 6)))
-    _fit(axes, columns, rows)
-    _letters(axes, plane.view.letters)
+    fit(axes, columns, rows)
+    letters(axes, plane.view.letters)
     axis = plane.view.normal
     _caption(axes, f"{plane.view.name}   {'RAS'[axis]} {scene.centre[axis]:.1f} mm")
-    _scale_bar(axes, plane.pixel)
-
-
-def _fit(axes: Axes, columns: int, rows: int) -> None:
-    """Square pixels, centred in the panel."""
-    box = axes.get_position(original=True)
-    ratio = box.width * WIDTH / (box.height * HEIGHT)
-    wide = max(columns, rows * ratio)
-    high = wide / ratio
-    axes.set_xlim(columns / 2 - 0.5 - wide / 2, columns / 2 - 0.5 + wide / 2)
-    axes.set_ylim(rows / 2 - 0.5 + high / 2, rows / 2 - 0.5 - high / 2)
-    axes.set_aspect("equal")
-
-
-def _letters(axes: Axes, letters: tuple[str, str, str, str]) -> None:
-    places = ((0.022, 0.5), (0.978, 0.5), (0.5, 0.965), (0.5, 0.035))
-    for letter, (x, y) in zip(letters, places, strict=True):
-        _write(axes, x, y, letter, fontsize=15, ha="center", weight="bold")
+    scale_bar(axes, plane.pixel)
 
 
 def _caption(axes: Axes, text: str) -> None:
-    _write(axes, 0.02, 0.965, text, fontsize=11.5)
-
-
-def _write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
-    """Text that can be read on black and on bone."""
-    from matplotlib.patheffects import withStroke
-
-    halo = [withStroke(linewidth=3, foreground=PAPER, alpha=0.8)]
-    axes.text(x, y, text, transform=axes.transAxes, color=INK, va="center", path_effects=halo, **style)
-
-
-def _scale_bar(axes: Axes, pixel: float) -> None:
-    """A round length of at most a fifth of the panel."""
-    left, right = axes.get_xlim()
-    room = (right - left) * pixel / 5
-    exponent = 10.0 ** np.floor(np.log10(room))
-    length = max(n * exponent for n in (1, 2, 5) if n * exponent <= room)
-    share = length / pixel / (right - left)
-    ends = ([0.97 - share, 0.97], [0.035, 0.035])
-    axes.plot(*ends, transform=axes.transAxes, color=INK, linewidth=2.5, solid_capstyle="butt")
-    _write(axes, 0.97 - share / 2, 0.06, f"{length:g} mm", fontsize=10, ha="center")
+    write(axes, 0.02, 0.965, text, fontsize=11.5)
 
 
 def _draw_surface(axes: Axes, segmentation: Segmentation, grid: Grid) -> None:
@@ -146,9 +103,9 @@ def _draw_surface(axes: Axes, segmentation: Segmentation, grid: Grid) -> None:
     rows, columns = picture.shape[:2]
     margin = round(0.05 * max(rows, columns))
     axes.imshow(picture, interpolation="bicubic")
-    _fit(axes, columns, rows + 2 * margin)
+    fit(axes, columns, rows + 2 * margin)
     axes.set_ylim(*(value - margin for value in axes.get_ylim()))
-    _letters(axes, ("R", "L", "S", "I"))
+    letters(axes, ("R", "L", "S", "I"))
     _caption(axes, "Surfaces")
 
 

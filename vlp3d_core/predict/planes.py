@@ -57,15 +57,11 @@ class Scene:
         centre: the point that all three planes go through.
         box: the field that is shown.
         window: raw values that become black and white.
-        labels: coarse labels with axes along R, A and S.
-        grid: their grid.
     """
 
     centre: tuple[float, float, float]
     box: Box
     window: tuple[float, float]
-    labels: Labels
-    grid: Grid
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def choose_scene(volume: Volume, segmentation: Segmentation) -> Scene:
     coarse = model_grid(grid, (edge, edge, edge))
     labels = resample_labels(segmentation.labels, grid, coarse)
     image = resample(volume, coarse, float(volume.array.min())).array
-    window = (-160.0, 240.0) if volume.modality == "CT" else _window(image)
+    window = grey_window(image, volume.modality)
     box = _body_box(image, labels, volume.modality, window, max(8, round(AROUND_MM / edge)))
     index = [_best_slice(labels, axis, box[axis]) for axis in range(3)]
     centre = coarse.affine[:3, :3] @ np.array(index, float) + coarse.affine[:3, 3]
@@ -105,11 +101,14 @@ def choose_scene(volume: Volume, segmentation: Segmentation) -> Scene:
         for axis, part in enumerate(box)
         for index in (part.start, part.stop)
     )
-    return Scene((float(centre[0]), float(centre[1]), float(centre[2])), field, window, labels, coarse)  # type: ignore[arg-type]
+    return Scene((float(centre[0]), float(centre[1]), float(centre[2])), field, window)  # type: ignore[arg-type]
 
 
 def cut(volume: Volume, segmentation: Segmentation, scene: Scene, view: View, pixels: tuple[int, int]) -> Plane:
-    """Sample one plane with square pixels so that the scene's field fits into `pixels` (columns, rows)."""
+    """Sample one plane with square pixels so that the scene's field fits into `pixels` (columns, rows).
+
+    Volume and segmentation may lie on grids of their own.
+    """
     (across, right), (down, below) = view.across, view.down
     low, high = np.array(scene.box[::2]), np.array(scene.box[1::2])
     size = high - low
@@ -124,12 +123,15 @@ def cut(volume: Volume, segmentation: Segmentation, scene: Scene, view: View, pi
     black, white = scene.window
     values = resample(volume, grid, float(volume.array.min())).array[:, :, 0].T
     gray = np.clip((values - black) / max(white - black, 1e-12), 0.0, 1.0).astype(np.float32)
-    labels = resample_labels(segmentation.labels, Grid.of(volume), grid)[:, :, 0].T
+    i, j, k = segmentation.labels.shape
+    labels = resample_labels(segmentation.labels, Grid((i, j, k), segmentation.affine), grid)[:, :, 0].T
     return Plane(view, gray, labels, pixel, affine[:3, 3].copy())
 
 
-def _window(image: NDArray[np.float32]) -> tuple[float, float]:
-    """Low and high percentiles of what is not background."""
+def grey_window(image: NDArray[np.float32], modality: str) -> tuple[float, float]:
+    """Raw values that become black and white: soft tissue on CT, else percentiles of what is no background."""
+    if modality == "CT":
+        return -160.0, 240.0
     inside = image[image > image.min()]
     if inside.size == 0:
         return float(image.min()), float(image.min()) + 1.0

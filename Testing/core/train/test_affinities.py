@@ -146,6 +146,19 @@ def test_scores_of_a_model(trained: Path, manifest: Path, tmp_path: Path, capsys
     assert find_bundle(trained).card["scores"]["test"]["volumes"]["test"]["voi"] == scores["voi"]
     page = card_page(find_bundle(trained))
     assert "## Scores: test" in page and "Dice of membranes | Dice of their voxels" in page
+    assert main([*evaluate, "--split", "test", "--worst", str(tmp_path / "p"), "--update-card", "--json"]) == 0
+    (failure,) = json.loads(capsys.readouterr().out)["failures"]
+    assert failure["file"] == "neurite.png" and f"(test): VOI {scores['voi']:.2f}; one " in failure["caption"]
+    assert [path.name for path in (tmp_path / "p").iterdir()] == ["neurite.png"]
+    bundle = find_bundle(trained)
+    assert bundle.card["failures"]["pictures"] == [failure]
+    assert f"({bundle.name}/neurite.png)\n\n{failure['caption']}\n" in card_page(bundle)
+    assert main([*evaluate, "--worst", str(tmp_path / "p"), "--update-card"]) == 0
+    assert find_bundle(trained).card["failures"]["split"] == "validation"
+    chosen = find_bundle(trained).card["scores"]["validation"]
+    assert "--split validation" in chosen["command"] and "voi_by_threshold" in chosen
+    assert main([*evaluate, "--worst", str(manifest / "below")]) == 1
+    assert "Cannot make the folder" in capsys.readouterr().err
     other = tmp_path / "m.jsonl"
     cases = read_manifest(manifest)
     write_manifest([cases[1], Case(cases[0].image, "train", "test", cases[0].label, modality="EM")], other)
