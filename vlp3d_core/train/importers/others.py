@@ -45,11 +45,8 @@ def listed(model: str, data: Path, kind: str = "others") -> list[Case]:
     table = json.loads((files(__package__) / "others.json").read_text(encoding="utf-8"))[kind]
     if model not in table:
         raise MedVLPError(f"There is no list of volumes ({kind}) for {model}.", f"There is one for {', '.join(table)}.")
-    chosen = table[model]
-    if isinstance(chosen, str):
-        chosen = table[chosen]
     cases = []
-    for split, names in chosen.items():
+    for split, names in table[model].items():
         for name in names:
             if not (data / name).exists():
                 raise MedVLPError(f"{data} has no {name}.", "Give the folder of the shared data.")
@@ -103,7 +100,7 @@ def slabs(cases: Sequence[Case], folder: Path) -> Iterator[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("--model", required=True, help="one that others.json names: ct-trunk, say")
+    parser.add_argument("--model", required=True, help="ct-head-neck, ct-trunk, mr-brain or mr-hippocampus")
     parser.add_argument("--own", action="store_true", help="scans of the model's own field")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
