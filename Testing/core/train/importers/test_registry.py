@@ -28,8 +28,8 @@ from vlp3d_core.train.manifest import Case, read_manifest
 from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
 
-SHARED = {"__init__", "convert", "fib25", "others", "registry", "request", "splits", "studies", "tables", "trunk"}
-"""fib25 cuts one volume into blocks, trunk and others gather from several sets: commands of their own."""
+SHARED = {"__init__", "convert", "fib25", "lesions", "others", "registry", "request", "splits", "studies", "tables", "trunk"}
+"""fib25 cuts one volume into blocks, lesions, trunk and others gather from several sets: commands of their own."""
 
 
 def test_every_importer_is_listed() -> None:
