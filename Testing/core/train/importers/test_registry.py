@@ -28,7 +28,19 @@ from vlp3d_core.train.manifest import Case, read_manifest
 from vlp3d_core.volume.volume import Volume
 from vlp3d_core.volume.write_image import write_volume
 
-SHARED = {"__init__", "convert", "fib25", "lesions", "others", "registry", "request", "splits", "studies", "tables", "trunk"}
+SHARED = {
+    "__init__",
+    "convert",
+    "fib25",
+    "lesions",
+    "others",
+    "registry",
+    "request",
+    "splits",
+    "studies",
+    "tables",
+    "trunk",
+}
 """fib25 cuts one volume into blocks, lesions, trunk and others gather from several sets: commands of their own."""
 
 
