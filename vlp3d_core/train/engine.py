@@ -21,7 +21,7 @@ from vlp3d_core.train.loaders import Loaders, WholeVolumes
 from vlp3d_core.train.mirror import mirror_pairs
 from vlp3d_core.train.queries import query_texts
 from vlp3d_core.train.store import preprocess
-from vlp3d_core.train.synthesis.held_out import check_tissues, made_once
+from vlp3d_core.train.synthesis.held_out import check_all_maps, check_tissues, made_once
 from vlp3d_core.train.task import How, Run, Task, Told, run_task
 from vlp3d_core.train.text_basis import text_basis
 from vlp3d_core.volume.normalise import Normalisation
@@ -58,14 +58,16 @@ class Segmentation(Task[FinetuneConfig, Bundle]):
     def loaders(self) -> Loaders:
         config = self.run.config
         normalisation = Normalisation.from_json(config.normalisation)
-        train, validation = (
-            preprocess(cases, self.run.prepared, config.concepts, config.spacing, normalisation, self.run.progress)
-            for cases in (self.train, self.validation)
-        )
-        check_tissues([*train, *validation], self.module.synthesis)
+        synthesis = self.module.synthesis
+        maps, patch = (synthesis.maps, synthesis.map_shape(config.patch)) if synthesis else (None, config.patch)
+        if patch != config.patch:
+            check_all_maps(self.train)
+        settings = (config.concepts, config.spacing, normalisation, self.run.progress, maps)
+        train, validation = (preprocess(cases, self.run.prepared, *settings) for cases in (self.train, self.validation))
+        check_tissues([*train, *validation], synthesis)
         length = config.steps * config.items_a_step
-        patches = PatchDataset(train, config.patch, length, mirror_pairs(config.concepts), config.seed)
-        return Loaders(config, patches, WholeVolumes(made_once(validation, self.module.synthesis, config.seed)))
+        patches = PatchDataset(train, patch, length, mirror_pairs(config.concepts), config.seed)
+        return Loaders(config, patches, WholeVolumes(made_once(validation, synthesis, config.seed)))
 
     def save(self, score: float) -> None:
         folder = self.run.out / IN_RUN

@@ -42,8 +42,8 @@ class Stored:
     """One preprocessed case.
 
     Attributes:
-        image: float16 (I, J, K), normalised to [-1, 1], at model spacing, axes along R, A, S, cut to the body;
-            uint8 where it is a map of tissues.
+        image: float16 (I, J, K), normalised to [-1, 1], at model spacing, axes along R, A, S, cut to the body; uint8
+            where it is a map of tissues, which may be finer.
         label: uint8 (I, J, K): 1 + index in the model's concepts, 0 elsewhere.
             Both lie on disk in blocks; indexing them gives numpy arrays.
         known: bool (len(concepts),): contoured in this patient.
@@ -62,18 +62,27 @@ def preprocess(
     spacing: Sequence[float],
     normalisation: Normalisation,
     progress: Progress = silent,
+    maps: Sequence[float] | None = None,
 ) -> list[Stored]:
     """Bring every case to the model's grid once; later calls with the same settings only open the files.
+
+    Args:
+        maps: spacing of maps of tissues, mm; None: as of scans.
 
     Raises:
         MedVLPError: a volume cannot be read, or a label map does not lie on its image's grid.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(tuple(concepts), tuple(spacing), normalisation)
+    of_maps = replace(settings, spacing=tuple(maps or spacing))
+
+    def stored_of(case: Case) -> Stored:
+        return _stored(case, folder, of_maps if case.made_from else settings)
+
     out = []
     with ThreadPoolExecutor(2) as pool:
         try:
-            for number, stored in enumerate(pool.map(lambda case: _stored(case, folder, settings), cases), 1):
+            for number, stored in enumerate(pool.map(stored_of, cases), 1):
                 out.append(stored)
                 progress(f"preparing {number} of {len(cases)}", number / len(cases))
         except BaseException:

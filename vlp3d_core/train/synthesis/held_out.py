@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vlp3d_core.errors import MedVLPError
+from vlp3d_core.train.manifest import Case
 from vlp3d_core.train.store import Stored
 from vlp3d_core.train.synthesis.settings import Synthesis
 from vlp3d_core.train.synthesis.synthesise import synthesise
@@ -45,3 +46,12 @@ def check_tissues(stored: Sequence[Stored], settings: Synthesis | None) -> None:
                 f"{case.case.image} has the tissue {most}, and the recipe names {len(settings.tissues)}.",
                 "Name the tissues 1, 2, … of the maps in synthesis.tissues.",
             )
+
+
+def check_all_maps(cases: Sequence[Case]) -> None:
+    """Raises MedVLPError where scans are among the cases: a batch has one shape, and finer maps have another."""
+    if scans := [case for case in cases if not case.made_from]:
+        raise MedVLPError(
+            f"{scans[0].image} is a scan, and synthesis.finest trains on maps of tissues alone.",
+            "Leave out the scans (those for validation may stay), or synthesis.finest.",
+        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import interpolate
 
 from vlp3d_core.train.perturb import chance, smooth, uniform
 from vlp3d_core.train.spline import controls_for, smooth_field
@@ -24,7 +26,8 @@ def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings
     """Lesions in the white matter of some maps; where they are learnt, what is of their tissue is also labelled so.
 
     Args:
-        tissues, labels: (1, I, J, K) whole numbers.
+        tissues: (1, I, J, K) whole numbers, at `settings.maps`.
+        labels: (1, I, J, K), at `settings.spacing`.
 
     Returns:
         both; new where something was drawn.
@@ -38,7 +41,10 @@ def with_lesions(tissues: Tensor, labels: Tensor, generator: Generator, settings
         tissues = torch.where(drawn, number, tissues)
     if not settings.lesion_label:
         return tissues, labels
-    return tissues, torch.where(tissues == number, settings.lesion_label, labels)
+    shown = tissues == number
+    if shown.shape != labels.shape:  # most of a voxel
+        shown = interpolate(shown.float()[None], labels.shape[1:], mode="trilinear")[0] > 0.5
+    return tissues, torch.where(shown, settings.lesion_label, labels)
 
 
 def _of(kind: str, tissues: Tensor, settings: Synthesis) -> Tensor:
@@ -51,13 +57,22 @@ def _peaks(where: Tensor, grey: Tensor, generator: Generator, settings: Synthesi
     """Where a smooth random field is highest among the voxels of `where`, (1, I, J, K) bool; `grey` pulls it down."""
     shape = where.shape[1:]
     apart = float(uniform(*APART, 1, generator))
-    controls = torch.randn(1, *controls_for(shape, settings.spacing, apart), generator=generator)
+    controls = torch.randn(1, *controls_for(shape, settings.maps, apart), generator=generator)
     load = math.exp(float(uniform(math.log(LOAD[0]), math.log(LOAD[1]), 1, generator)))
     inside = int(where.sum())
     taken = max(1, round(load * inside))
     if taken >= inside:
         return torch.zeros_like(where)
     field = smooth_field(controls.to(where.device), shape)
-    near = smooth(grey[None].float(), AROUND / torch.tensor(settings.spacing))[0]
+    near = _around(grey, settings.maps)
     field = field - float(uniform(0, DEEP, 1, generator)) * near / near[where].std().clamp(min=1e-6) * field.std()
     return where & (field >= field[where].kthvalue(inside - taken + 1).values)
+
+
+def _around(where: Tensor, spacing: Sequence[float]) -> Tensor:
+    """How much of the surroundings is `where`, (1, I, J, K): blurred by `AROUND`, on a coarse grid."""
+    shape = where.shape[1:]
+    few = [max(1, round(2 * n * mm / AROUND)) for n, mm in zip(shape, spacing, strict=True)]
+    voxels = torch.tensor([n * mm / less for n, mm, less in zip(shape, spacing, few, strict=True)])
+    blurred = smooth(interpolate(where[None].float(), few, mode="area"), AROUND / voxels)
+    return interpolate(blurred, shape, mode="trilinear")[0]

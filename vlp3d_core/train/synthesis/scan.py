@@ -20,10 +20,10 @@ def scanned(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
     """Bias field, slices and noise, gamma and normalisation, in this order.
 
     Args:
-        image: (1, 1, I, J, K) greys or HU, see `appearance.painted`.
+        image: (1, 1, I, J, K) greys or HU at `settings.maps`, see `appearance.painted`.
 
     Returns:
-        the same shape, in [-1, 1]; -1 is air.
+        the same at `settings.spacing`, in [-1, 1]; -1 is air.
     """
     mr = settings.look == "mr"
     if mr:
@@ -38,19 +38,19 @@ def scanned(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
 
 def bias_field(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
     """(1, 1, I, J, K) a smooth factor about 1, the exponential of a spline (Billot et al. 2023)."""
-    counts = controls_for(image.shape[2:], settings.spacing, COIL)
+    counts = controls_for(image.shape[2:], settings.maps, COIL)
     size = float(uniform(0, settings.bias, 1, generator))
     controls = torch.randn(1, *counts, generator=generator) * size
     return torch.exp(smooth_field(controls.to(image.device), image.shape[2:]))[None]
 
 
 def acquired(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:
-    """As if scanned with other voxels, often in thick slices along one axis, and brought back to this grid.
+    """As if scanned with other voxels, often in thick slices along one axis, and brought to the images' grid.
 
     Noise is a scanner's: it is added to the voxels that were scanned. The blur of a voxel has 0.3 (a box) to 0.75
     (SynthSeg's) of its edge as standard deviation.
     """
-    spacing = torch.tensor(settings.spacing)
+    spacing = torch.tensor(settings.maps)
     voxel = spacing * (float(uniform(1, 1.6, 1, generator)) if chance(0.5, generator) else 1.0)
     if chance(0.5, generator):
         axis = int(torch.randint(3, (1,), generator=generator))
@@ -58,10 +58,14 @@ def acquired(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor
     ratios = voxel / spacing
     blurred = smooth(image, ratios * uniform(0.3, 0.75, 1, generator))
     shape = image.shape[2:]
-    size = [max(1, round(n / float(ratio))) for n, ratio in zip(shape, ratios, strict=True)]
-    few = blurred if size == list(shape) else interpolate(blurred, size, mode="trilinear")
+    size = tuple(max(1, round(n / float(ratio))) for n, ratio in zip(shape, ratios, strict=True))
+    few = _resized(blurred, size)
     few = noisy(few, float(uniform(0, settings.noise, 1, generator)) * settings.span, generator)
-    return few if size == list(shape) else interpolate(few, shape, mode="trilinear")
+    return _resized(few, settings.image_shape(shape))
+
+
+def _resized(image: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return image if shape == tuple(image.shape[2:]) else interpolate(image, shape, mode="trilinear")
 
 
 def normalised(image: Tensor, generator: Generator, settings: Synthesis) -> Tensor:

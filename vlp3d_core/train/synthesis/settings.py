@@ -25,7 +25,9 @@ class Synthesis:
 
     Attributes:
         look: "mr" gives every tissue any grey; "ct" gives it its HU.
-        spacing: of the maps, mm.
+        spacing: of the images, mm.
+        finest: edge of the voxels of the maps, mm, where they are finer than the images: a voxel then shows parts of
+            several tissues, as in a scan that is brought to a coarser grid. 0: maps have the images' spacing.
         normalisation: as inference has it: percentiles for "mr", a window for "ct".
         tissues: names of the tissues 1, 2, … of the maps: in `ct.json`, all of them; in `mr.json`, the first ones, ""
             where none fits.
@@ -47,6 +49,7 @@ class Synthesis:
 
     look: str = choice("mr", tuple(LOOKS))
     spacing: tuple[float, float, float]
+    finest: float = 0.0
     normalisation: dict[str, Any]
     tissues: tuple[str, ...] = ()
     usual: float = 0.0
@@ -83,12 +86,34 @@ class Synthesis:
         if self.lesions:
             both = {LESION, WHITE_MATTER} <= set(self.tissues) and self.look == "mr"
             require(both, "synthesis.lesions", f"needs the look mr and tissues named {LESION} and {WHITE_MATTER}")
+        finer = not self.finest or all(mm / 2 <= self.finest <= mm for mm in self.spacing)
+        require(finer, "synthesis.finest", "must be between half the spacing and the spacing")
         unknown = [name for name in self.tissues if name not in known and (name or self.look == "ct")]
         require(not unknown, "synthesis.tissues", f"can name {', '.join(known)}, and not {', '.join(unknown)}")
 
     @property
     def window(self) -> Normalisation:
         return Normalisation.from_json(self.normalisation)
+
+    @property
+    def maps(self) -> tuple[float, float, float]:
+        """Spacing of the maps, mm."""
+        return (self.finest,) * 3 if self.finest else self.spacing
+
+    def image_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Of the image of a map of that shape."""
+        return tuple(max(1, round(n * fine / mm)) for n, fine, mm in zip(shape, self.maps, self.spacing, strict=True))
+
+    def map_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Of the map that makes an image of that shape.
+
+        Raises:
+            UsageError: no whole number of voxels makes it.
+        """
+        sizes = [n * mm / fine for n, fine, mm in zip(shape, self.maps, self.spacing, strict=True)]
+        whole = all(abs(size - round(size)) < 1e-6 for size in sizes)
+        require(whole, "patch", "times the spacing must be a whole number of times synthesis.finest")
+        return tuple(round(size) for size in sizes)
 
     @property
     def span(self) -> float:

@@ -25,12 +25,12 @@ def synthesise(
     normalisation, field of view.
 
     Args:
-        tissues: (B, I, J, K) whole numbers from 0 (air) to 255, at `settings.spacing`.
+        tissues: (B, I, J, K) whole numbers from 0 (air) to 255, at `settings.maps`.
         labels: (B, I, J, K) what is to be learnt, of up to 255 values.
         generators: on the CPU, one for each item; they decide everything, see `train.draws`.
 
     Returns:
-        images, float32 (B, 1, I, J, K) in [-1, 1], and labels (B, I, J, K) in their type; both new.
+        images, float32 (B, 1, *grid) in [-1, 1], and labels (B, *grid) in their type; both new, at `settings.spacing`.
     """
     with torch.autocast(tissues.device.type, enabled=False):
         tissues, labels = deformed(tissues, labels, generators, settings)
@@ -52,6 +52,8 @@ def shown(
 ) -> tuple[Tensor, Tensor]:
     """A batch as the network sees it: scans are augmented, and images are made where there are tissues.
 
+    With maps finer than images, a batch holds nothing else.
+
     Args:
         images: (B, 1, I, J, K) scans in [-1, 1], or tissues.
         labels: (B, I, J, K).
@@ -62,6 +64,9 @@ def shown(
         as `synthesise` does.
     """
     flags = made.tolist()
+    if all(flags):
+        assert settings is not None
+        return synthesise(images[:, 0], labels, generators, settings)
     images, labels = images.to(torch.float32, copy=True), labels.clone()
     for flag in set(flags):
         places = [place for place, one in enumerate(flags) if one == flag]
