@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -48,7 +49,7 @@ def parse_prompt(text: str, known: Collection[str] | None = None) -> Prompt:
         known: concept ids to which suggestions are limited, and in which what is meant is said where they are the same
             ("spine": the vertebral column, or else each vertebra). Other concepts are still recognised.
     """
-    tokens = [replaced for token in tokenise(text) for replaced in _spelled(token)]
+    tokens = [replaced for token in tokenise(text) for replaced in _meant(token, text, known or ()) or _spelled(token)]
     items = items_of(tokens)
     wanted: dict[str, None] = {}
     negated: dict[str, None] = {}
@@ -85,6 +86,23 @@ def suggest(parts: Sequence[str], known: Collection[str] | None = None) -> tuple
                     best[i] = max(best.get(i, 0.0), score)
     ranked = sorted(best, key=lambda i: -best[i])
     return tuple(concepts()[i].name for i in ranked[:SUGGESTIONS])
+
+
+def _meant(token: Token, text: str, known: Collection[str]) -> list[Token]:
+    """What an ambiguous abbreviation in capitals stands for where the model knows one of its meanings alone ("GP")."""
+    abbreviation = token.raw.upper()
+    if len(abbreviation) > 3 or not re.search(rf"(?<![^\W_]){re.escape(abbreviation)}(?![^\W_])", text):
+        return []
+    meanings: dict[str, tuple[str, ...]] = {}
+    for i in ambiguous().get(abbreviation, ()):
+        name = _without_side(concepts()[i])
+        meanings[name] = (*meanings.get(name, ()), i)
+    fitting = [name for name, ids in meanings.items() if {*known_as(ids, known)} <= {*known}]
+    return tokenise(fitting[0]) if len(fitting) == 1 else []
+
+
+def _without_side(concept: Concept) -> str:
+    return concept.name[len(concept.side) :].strip()
 
 
 def _spelled(token: Token) -> list[Token]:

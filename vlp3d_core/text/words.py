@@ -29,7 +29,7 @@ _ENUMERATION = re.compile(r"\s*1[.)]\s.*\s2[.)]\s", re.DOTALL)
 _ABBREVIATED = re.compile(
     r"\b(lt|rt|l|r|sin|dext|dex|no|nr|gl|gld|li|inf|sup|ant|post|int|ext|comm|maj|min|med|glut|nucl|sp|musc|vert"
     r"|lat|mand|vent|ventr|enceph|cereb|cerebr|hipp|hippo|amygd|caud|thal|cort|gland|parot|esoph|oesoph|spin|hemisph)"
-    r"\.(?=[\s)\]]|$)"
+    r"\.(?=[\s)\]]|$|[^\W\d_]{3})"
 )
 _LATIN = re.compile(r"\b(aa|vv|mm|nn|a|v|m|n)\.\s*(?=[^\W\d])")
 """Of a Latin name ("M. iliopsoas"); else an "a." would be an article, and "a. renalis" the kidney."""

@@ -27,7 +27,8 @@ inferior_pharyngeal_constrictor; Bone_Mandible mandible; Cartlg_Thyroid thyroid_
 VB_L1 vertebrae_L1; Rib01_L rib_left_1; Rib_L_3 rib_left_3; SeminalVes_L seminal_vesicle_left; gluteus_max_l
 gluteus_maximus_left; Left-Thalamus-Proper thalamus_left; ctx-rh cerebral_cortex_right; ctx-lh-insula
 insular_cortex_left; Left-VentralDC ventral_dc_left; Left-Inf-Lat-Vent inferior_lateral_ventricle_left;
-Hippocampus_A hippocampus_anterior; oesoph esophagus; postcava inferior_vena_cava; tailbone coccyx; hipbone_r
+Hippocampus_A hippocampus_anterior; NAcc.L accumbens_left; kidney.left kidney_left; Left.Thalamus.Proper
+thalamus_left; spinal.cord spinal_cord; oesoph esophagus; postcava inferior_vena_cava; tailbone coccyx; hipbone_r
 hip_right; Schienbeinknochen_li tibia_left
 """
 NOT_THESE = """
@@ -112,3 +113,28 @@ def test_a_vessel_of_an_organ_is_not_the_organ(concept: Concept, category: tuple
     letter, group = category
     prompt = parse_prompt(f"{letter}_{concept.id.title()}")
     assert prompt.unknown or {c.id for c in prompt.concepts} <= {*groups()[group].members, "coronary_arteries"}
+
+
+def test_an_abbreviation_is_what_the_model_knows() -> None:
+    """In capitals, and where the model knows one of its meanings alone; without a model it stays unknown."""
+    brain = ("pallidum_left", "pallidum_right", "hippocampus_left", "hippocampus_right")
+    parts = ("hippocampus_anterior", "hippocampus_posterior")
+    vessels = ("portal_vein", "pulmonary_vein")
+    for text, known, ids in [
+        ("GP", brain, brain[:2]),
+        ("GP_R", brain, ("pallidum_right",)),
+        ("left HC", brain, ("hippocampus_left",)),
+        ("HC", parts, parts),
+        ("PV", vessels, ()),
+        ("PV", vessels[:1], vessels[:1]),
+        ("gp", brain, ()),
+        ("my GPS", brain, ()),
+        ("GP", vessels, ()),
+        ("GP", None, ()),
+    ]:
+        assert tuple(c.id for c in parse_prompt(text, known).concepts) == ids, (text, known)
+
+
+def test_an_abbreviation_before_a_point_is_read() -> None:
+    assert found("gl.parotis sin.") == ["parotid_gland_left"] and found("a.renalis sinistra") == ["renal_artery_left"]
+    assert found("Liver.nii.gz") == ["liver"]

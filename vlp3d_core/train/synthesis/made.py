@@ -3,9 +3,9 @@
     python -m vlp3d_core.train.synthesis.made brain.jsonl --recipe mr-brain -o made [--split test] [--each 3]
     python -m vlp3d_core.train.synthesis.made brain.jsonl --recipe mr-brain -o t1 synthesis.contrasts=[T1]
 
-`key=value` changes the recipe, as in `vlp3d finetune`. The maps of the split become images as in training, at 1 mm,
-with `made.jsonl` beside them. They are the same for the same seed. A score on them says how well a model does on images
-of this kind, and not how well on scans.
+`key=value` changes the recipe, as in `vlp3d finetune`. The maps of the split become images as in training, at 1 mm.
+Their manifest lies beside them and has the folder's name (`made/made.jsonl`). They are the same for the same seed. A
+score on them says how well a model does on images of this kind, and not how well on scans.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def write_made(manifest: Path, config: FinetuneConfig, split: str, each: int, ou
     with TemporaryDirectory() as cache:
         normalisation = Normalisation.from_json(config.normalisation)
         stored = preprocess(cases, Path(cache), config.concepts, SPACING, normalisation)
-        write_manifest(_written(stored, settings, config.concepts, each, out), out / "made.jsonl")
-    return out / "made.jsonl"
+        written = out / f"{out.resolve().name}.jsonl"  # a card names a manifest by this alone
+        write_manifest(_written(stored, settings, config.concepts, each, out), written)
+    return written
 
 
 def _written(
