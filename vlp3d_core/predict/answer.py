@@ -18,6 +18,7 @@ from vlp3d_core.model.devices import Device
 from vlp3d_core.model.estimate import Network, plan
 from vlp3d_core.model.field import Anchor, field_score, shows_field
 from vlp3d_core.predict.decide import Decider
+from vlp3d_core.predict.edges import WIDEST, Edges
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
 from vlp3d_core.predict.instances import Affinities, Instances
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
@@ -58,7 +59,8 @@ class Encoded:
     A structure has one label, or one for each of its instances.
 
     Voxel embeddings meet the queries of all structures while their tile is in memory and are dropped then; what is
-    kept is the structure that won and its probability, so that `find` and `segment` cannot disagree.
+    kept is the structure that won and its probability, so that `find` and `segment` cannot disagree, and the embeddings
+    beside borders where the volume is finer than the grid.
 
     Attributes:
         volume: what was encoded.
@@ -74,6 +76,7 @@ class Encoded:
         report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
         instances: every label is an instance, of one and the same concept.
         layers: answers of their own for concepts that lie on top of these labels, by concept.
+        edges: how borders run between the voxels of the grid; None where the volume's are no finer.
     """
 
     volume: Volume
@@ -88,6 +91,7 @@ class Encoded:
     field_score: float = 0.0
     instances: bool = False
     layers: Mapping[str, Encoded] = field(default_factory=dict)
+    edges: Edges | None = None
 
     @cached_property
     def boxes(self) -> tuple[Slices | None, ...]:
@@ -126,13 +130,13 @@ def encode_volume(
     watch.lap("prepare")
     progress("preparing", 1.0)
     if prepared is None:
-        empty = _settled(ready, _collector(ready, (1, 1, 1)), grid, None)
+        empty = _settled(ready, _collector(ready, (1, 1, 1), False), grid, None)
         return empty.encoded(volume, grid, (*notes, ONLY_AIR), report)
     needed = plan(ready.network, ready.device, prepared.image.shape, least, size, tile)
     report |= {"tile": list(needed.tile), "memory_bytes": needed.memory_bytes}
     if needed.reduced:
         notes.append(needed.note())
-    collector = _collector(ready, prepared.image.shape)
+    collector = _collector(ready, prepared.image.shape, _is_finer(volume, bundle))
     for piece, embeddings in embedded_tiles(ready.network, ready.device, prepared.image, needed.tile, progress, cancel):
         watch.lap("network")
         collector.add(embeddings, piece.core)
@@ -161,6 +165,7 @@ class _Settled:
     field_score: float = 1.0
     instances: bool = False
     layers: Mapping[str, _Settled] = field(default_factory=dict)
+    edges: Edges | None = None
 
     def encoded(self, volume: Volume, grid: Grid, notes: tuple[str, ...], report: dict[str, Any]) -> Encoded:
         """As an answer for a volume."""
@@ -178,12 +183,22 @@ class _Settled:
             self.field_score,
             self.instances,
             layers,
+            self.edges,
         )
 
 
-def _collector(ready: Ready, shape: tuple[int, ...]) -> Decider | Affinities:
+def _collector(ready: Ready, shape: tuple[int, ...], finer: bool) -> Decider | Affinities:
     """What takes the embeddings of the tiles."""
-    return Affinities(shape) if ready.queries is None else Decider(ready.queries, shape, ready.bundle.temperature)
+    if ready.queries is None:
+        return Affinities(shape)
+    edges = Edges(ready.queries, shape) if finer and ready.queries.shape[1] - 1 <= WIDEST else None
+    return Decider(ready.queries, shape, ready.bundle.temperature, edges)
+
+
+def _is_finer(volume: Volume, bundle: Bundle) -> bool:
+    """The volume has smaller voxels than the model along some axis, by more than rounding."""
+    own = np.array(volume.spacing)[list(nearest_axes(volume.affine))]
+    return bool((own < 0.99 * np.array(bundle.spacing)).any())
 
 
 def _settled(
@@ -201,7 +216,8 @@ def _settled(
         collector.labels[:] = 0
         notes = (_out_of_field(bundle),)
     peak = _peak(collector)
-    return _Settled(collector.labels, collector.certainty, bundle.concepts, peak, notes, anchors, score)
+    edges = collector.edges
+    return _Settled(collector.labels, collector.certainty, bundle.concepts, peak, notes, anchors, score, edges=edges)
 
 
 def _settled_instances(concepts: tuple[str, ...], made: Instances) -> _Settled:

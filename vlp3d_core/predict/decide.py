@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vlp3d_core.predict.edges import Edges
+
 CHUNK_CPU, CHUNK_GPU = 1 << 19, 1 << 24
 """Scores held at a time, however many structures there are: on a CPU 2 MB, which stay in its cache."""
 
@@ -17,6 +19,7 @@ class Decider:
     Args:
         queries: (K, D + 1), one per structure.
         shape: of the model grid.
+        edges: where embeddings beside borders are kept, if there is a finer grid to draw these on.
         temperature: by which scores are divided before they become probabilities; decisions do not depend on it.
 
     Attributes:
@@ -26,8 +29,10 @@ class Decider:
         peak: (K,) the highest score of each structure anywhere, −∞ before the first tile.
     """
 
-    def __init__(self, queries: Tensor, shape: tuple[int, ...], temperature: float = 1.0) -> None:
-        self.queries, self.temperature = queries.float(), temperature
+    def __init__(
+        self, queries: Tensor, shape: tuple[int, ...], temperature: float = 1.0, edges: Edges | None = None
+    ) -> None:
+        self.queries, self.temperature, self.edges = queries.float(), temperature, edges
         small = len(queries) <= np.iinfo(np.uint8).max
         self.labels: NDArray[np.unsignedinteger] = np.zeros(shape, np.uint8 if small else np.uint16)
         self.certainty: NDArray[np.uint8] = np.zeros(shape, np.uint8)
@@ -46,6 +51,8 @@ class Decider:
             decided = [self._decide(part) for part in rows.split(step)]
             labels[start : start + depth] = _joined([d[0] for d in decided], slab.shape[1:])
             certainty[start : start + depth] = _joined([d[1] for d in decided], slab.shape[1:])
+        if self.edges:
+            self.edges.add(embeddings, labels, where)
 
     def probability(self, scores: Tensor) -> Tensor:
         """What a score is told to users as."""

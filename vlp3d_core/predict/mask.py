@@ -7,7 +7,6 @@ import numpy as np
 from vlp3d_core.predict.find import Regions
 from vlp3d_core.predict.postprocess import count_labels
 from vlp3d_core.volume.grid import Grid
-from vlp3d_core.volume.resample_labels import resample_labels
 from vlp3d_core.volume.segmentation import Segment, Segmentation, rounded_ml
 
 
@@ -20,11 +19,11 @@ def regions_as_segmentation(regions: Regions, model: str) -> Segmentation:
     if not regions:
         raise ValueError("no regions")
     encoded = regions[0].encoded
-    labels = np.zeros(encoded.grid.shape, np.uint8 if len(regions) < 256 else np.uint16)
-    for rank, region in reversed(list(enumerate(regions, 1))):
-        labels[region.box][region.core] = rank
     grid = Grid.of(encoded.volume)
-    native = resample_labels(labels, encoded.grid, grid)
+    native = np.zeros(grid.shape, np.uint8 if len(regions) < 256 else np.uint16, order="F")
+    for rank, region in reversed(list(enumerate(regions, 1))):
+        mask, box = region.cut_from(grid)
+        native[box][mask > 0] = rank
     counts = count_labels(native, len(regions))
     segments = []
     for rank, region in enumerate(regions, 1):

