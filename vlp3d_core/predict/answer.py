@@ -18,7 +18,7 @@ from vlp3d_core.model.devices import Device
 from vlp3d_core.model.estimate import Network, plan
 from vlp3d_core.model.field import Anchor, field_score, shows_field
 from vlp3d_core.predict.decide import Decider
-from vlp3d_core.predict.edges import WIDEST, Edges
+from vlp3d_core.predict.edges import Edges, edges_for, is_finer
 from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
 from vlp3d_core.predict.instances import Affinities, Instances
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
@@ -136,7 +136,7 @@ def encode_volume(
     report |= {"tile": list(needed.tile), "memory_bytes": needed.memory_bytes}
     if needed.reduced:
         notes.append(needed.note())
-    collector = _collector(ready, prepared.image.shape, _is_finer(volume, bundle))
+    collector = _collector(ready, prepared.image.shape, is_finer(volume, bundle.spacing))
     for piece, embeddings in embedded_tiles(ready.network, ready.device, prepared.image, needed.tile, progress, cancel):
         watch.lap("network")
         collector.add(embeddings, piece.core)
@@ -191,14 +191,8 @@ def _collector(ready: Ready, shape: tuple[int, ...], finer: bool) -> Decider | A
     """What takes the embeddings of the tiles."""
     if ready.queries is None:
         return Affinities(shape)
-    edges = Edges(ready.queries, shape) if finer and ready.queries.shape[1] - 1 <= WIDEST else None
+    edges = edges_for(ready.queries, shape) if finer else None
     return Decider(ready.queries, shape, ready.bundle.temperature, edges)
-
-
-def _is_finer(volume: Volume, bundle: Bundle) -> bool:
-    """The volume has smaller voxels than the model along some axis, by more than rounding."""
-    own = np.array(volume.spacing)[list(nearest_axes(volume.affine))]
-    return bool((own < 0.99 * np.array(bundle.spacing)).any())
 
 
 def _settled(

@@ -7,6 +7,7 @@ scores, at a cost that hardly grows with the structures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 
@@ -18,7 +19,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from vlp3d_core.volume.foreground import Slices
+from vlp3d_core.volume.grid import nearest_axes
 from vlp3d_core.volume.resample_labels import Labels
+from vlp3d_core.volume.volume import Volume
 
 UNSEEN = -5.0
 """Score of every structure in a voxel that the network never saw, for it is air."""
@@ -91,6 +94,17 @@ class Edges:
         seen = [pad(part, (0, 1), value=1.0) for part in self._parts]
         self._parts.clear()
         return torch.cat([*seen, torch.zeros(1, self.queries.shape[1], dtype=torch.float16)])
+
+
+def edges_for(queries: Tensor, shape: tuple[int, ...]) -> Edges | None:
+    """Edges of a grid of that shape; None where embeddings are too wide to be kept."""
+    return Edges(queries, shape) if queries.shape[1] - 1 <= WIDEST else None
+
+
+def is_finer(volume: Volume, spacing: Sequence[float]) -> bool:
+    """The volume has smaller voxels than a grid of that spacing along some axis, by more than rounding."""
+    own = np.array(volume.spacing)[list(nearest_axes(volume.affine))]
+    return bool((own < 0.99 * np.array(spacing)).any())
 
 
 def _beside_another(labels: Labels) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from vlp3d_core.progress import Tick, silent_tick
+from vlp3d_core.volume.cell import COEFFICIENTS, CORNERS, corner_weights, value
 from vlp3d_core.volume.grid import Grid, index_map
 from vlp3d_core.volume.index_space import affine_transform, copy_exact
 
@@ -28,7 +29,6 @@ Labels = NDArray[np.unsignedinteger[Any]]
 SLAB = 1_000_000
 """Target voxels that are worked on at a time: bounds the memory beside the result."""
 
-CORNERS = tuple(product((0, 1), repeat=3))
 MANY = np.uint8(255)
 """Pattern of a cell with three or more labels. (A cell of two never has all eight corners at the larger one.)"""
 TIE = np.float32(1e-4)
@@ -214,9 +214,9 @@ class _Cells:
             stride, padded_stride = stride * (n + 1), padded_stride * (n + 2)
         pattern = self.pattern[cell]
         if self.scores is None:
-            higher = _share([table[pattern] for table in _COEFFICIENTS], weights) >= 0.5 - TIE
+            higher = value([table[pattern] for table in COEFFICIENTS], weights) >= 0.5 - TIE
         else:
-            higher = _share(list(self.shares[self.row[cell]].T), weights) > 0
+            higher = value(list(self.shares[self.row[cell]].T), weights) > 0
         result = np.where(higher, self.high[cell], self.low[cell])
         many = np.flatnonzero(pattern == MANY)
         if many.size and self.scores is None:
@@ -229,7 +229,7 @@ class _Cells:
         """The full vote of eight neighbours, for cells with three labels or more."""
         n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
         label = [self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS]
-        weight = _corner_weights(weights)
+        weight = corner_weights(weights)
         best, best_weight = label[0], np.full(corner.size, -1, dtype=np.float32)
         for candidate in label:
             total = np.zeros(corner.size, dtype=np.float32)
@@ -247,7 +247,7 @@ class _Cells:
         n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
         candidates = np.stack([self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS], axis=1)
         places = np.stack([_neighbours(np.stack(lowers), c, self.shape, self.start) for c in CORNERS], axis=2)
-        return self.scores.best(places, np.stack(_corner_weights(weights), axis=1), candidates)
+        return self.scores.best(places, np.stack(corner_weights(weights), axis=1), candidates)
 
 
 def _neighbours(
@@ -271,18 +271,11 @@ def _shares_by_score(
     one, other = high.ravel(order="K")[index], low.ravel(order="K")[index]
     lower = np.stack(np.unravel_index(index, two.shape, order="F")) - 1
     # A corner's score counts by its weight, which is a polynomial of its own: that of the pattern of this corner alone.
-    shares = np.zeros((len(index), 8), np.float32)
+    shares = np.zeros((max(1, len(index)), 8), np.float32)  # cells of three ask for one, too
     for bit, corner in enumerate(CORNERS):
         above = scores.above(_neighbours(lower, corner, shape, start), one, other)
-        shares += above[:, None] * _COEFFICIENTS[:, 1 << bit]
+        shares += above[:, None] * COEFFICIENTS[:, 1 << bit]
     return shares
-
-
-def _corner_weights(weights: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    return [
-        np.prod([w if bit else 1 - w for w, bit in zip(weights, c, strict=True)], axis=0, dtype=np.float32)
-        for c in CORNERS
-    ]
 
 
 def _nearest(
@@ -295,28 +288,3 @@ def _nearest(
     )  # fmt: skip
     result: Labels = sitk.GetArrayFromImage(out)
     return result
-
-
-def _corner_coefficients() -> NDArray[np.float32]:
-    """Per pattern the polynomial (1, x, y, xy, z, xz, yz, xyz) of the weight of its set corners, shape (8, 256)."""
-    table = np.zeros((8, 256), dtype=np.float32)
-    for pattern in range(256):
-        for bit, corner in enumerate(CORNERS):
-            if pattern >> bit & 1:
-                for powers in product((0, 1), repeat=3):
-                    if all(p or not c for p, c in zip(powers, corner, strict=True)):
-                        sign = (-1) ** sum(p and not c for p, c in zip(powers, corner, strict=True))
-                        table[powers[0] + 2 * powers[1] + 4 * powers[2], pattern] += sign
-    return table
-
-
-_COEFFICIENTS = _corner_coefficients()
-
-
-def _share(terms: list[NDArray[np.float32]], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The value of polynomials with the coefficients `terms` (1, x, y, xy, z, xz, yz, xyz)."""
-    x, y, z = weights
-    for fraction in (x, y, z):
-        terms = [low + high * fraction for low, high in zip(terms[::2], terms[1::2], strict=True)]
-    share: NDArray[np.float32] = terms[0]
-    return share

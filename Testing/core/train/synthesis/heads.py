@@ -38,6 +38,15 @@ def head(shape: tuple[int, int, int] = (30, 28, 26)) -> tuple[torch.Tensor, torc
     return tissues, labels
 
 
+def apart(image: torch.Tensor, label: torch.Tensor) -> float:
+    """How far the middle of what is bright in an image lies from that of its label, in voxels along the worst axis."""
+    weight = (image[0, 0] + 1).double()
+    places = torch.stack(torch.meshgrid(*[torch.arange(n) for n in weight.shape], indexing="ij")).double()
+    bright = (places * weight).flatten(1).sum(1) / weight.sum()
+    named = (places * label[0]).flatten(1).sum(1) / label.sum()
+    return float((bright - named).abs().max())
+
+
 def write_heads(folder: Path, splits: tuple[str, ...] = ("train", "train", "validation")) -> list[Case]:
     """Maps of tissues and labels on disk at 10 mm, one a subject."""
     cases = []
