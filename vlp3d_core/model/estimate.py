@@ -26,7 +26,7 @@ HEADROOM = 0.8
 PROBE = 48
 GRID_BYTES = 46
 """Per voxel of the model grid on the host: raw, normalised and cut image (float32), labels, certainty, clean-up; beside
-borders, where up to a third of the voxels lie, up to 33 numbers of two bytes, and their places (`predict.edges`)."""
+borders, where up to a third of the voxels lie, up to 32 numbers of two bytes, and their places (`predict.edges`)."""
 INSTANCE_BYTES = 60
 """The same where instances are made: affinities, distances, fragments, the watershed's images; by their types."""
 

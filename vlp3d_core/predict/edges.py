@@ -42,9 +42,8 @@ class Edges:
     """
 
     def __init__(self, queries: Tensor, shape: tuple[int, ...]) -> None:
-        # One more column, which is 1 in voxels that were seen, brings the offset; label 0 has a score of 0 anywhere.
-        weights = torch.cat([queries[:, :-1], queries[:, -1:] - UNSEEN], dim=1).float().cpu()
-        self.queries = pad(weights, (0, 0, 1, 0))
+        # Label 0 has a score of 0 anywhere.
+        self.queries = pad(queries.float().cpu(), (0, 0, 1, 0))
         self.rows: NDArray[np.int32] = np.full(shape, -1, np.int32)
         self._parts: list[Tensor] = []
         self._count = 0
@@ -64,36 +63,41 @@ class Edges:
         part.rows = self.rows[box]
         return part
 
-    def above(self, places: NDArray[np.intp], one: Labels, other: Labels) -> NDArray[np.float32]:
+    def plane(self, k: int) -> NDArray[np.float32]:
         """See `volume.resample_labels.Scores`."""
-        rows = torch.from_numpy(self.rows[tuple(places)])
-        out = np.empty(len(rows), np.float32)
-        for first in range(0, len(rows), CHUNK):
-            part = slice(first, first + CHUNK)
-            a, b = (torch.from_numpy(labels[part].astype(np.int64)) for labels in (one, other))
-            along = (self._table[rows[part].long()] * (self.queries[a] - self.queries[b])).sum(1)
-            out[part] = along + UNSEEN * ((a > 0).float() - (b > 0).float())
-        return out
+        rows = torch.from_numpy(self.rows[:, :, k]).T.flatten()
+        out = self._unseen.repeat(len(rows), 1)
+        kept = (rows >= 0).nonzero()[:, 0]
+        for part in kept.split(CHUNK):
+            scores = torch.addmm(self.queries[:, -1], self._table[rows[part]].float(), self.queries[:, :-1].T)
+            out.index_copy_(0, part, scores)
+        return out.numpy()
 
     def best(self, places: NDArray[np.intp], weights: NDArray[np.float32], candidates: Labels) -> Labels:
         """See `volume.resample_labels.Scores`."""
-        rows = torch.from_numpy(self.rows[tuple(places)]).long()
+        rows = torch.from_numpy(self.rows[tuple(places)])
         out = np.empty(len(rows), candidates.dtype)
         for first in range(0, len(rows), CHUNK):
             part = slice(first, first + CHUNK)
-            mixed = torch.einsum("nc,ncd->nd", torch.from_numpy(weights[part]), self._table[rows[part]].float())
-            scores = mixed @ self.queries.T
-            scores[:, 1:] += UNSEEN
+            row, weight = rows[part], torch.from_numpy(weights[part])
+            mixed = torch.einsum("nc,ncd->nd", weight, self._table[row].float())
+            seen = (weight * (row >= 0)).sum(1, keepdim=True)
+            scores = mixed @ self.queries[:, :-1].T + seen * self.queries[:, -1] + (1 - seen) * self._unseen
             best = scores.gather(1, torch.from_numpy(candidates[part].astype(np.int64))).argmax(1, keepdim=True)
             out[part] = np.take_along_axis(candidates[part], best.numpy(), axis=1)[:, 0]
         return out
 
     @cached_property
     def _table(self) -> Tensor:
-        """(n + 1, D + 1): the embeddings and a 1; nothing but zeros in the last row, which is that of the number -1."""
-        seen = [pad(part, (0, 1), value=1.0) for part in self._parts]
+        """(n + 1, D): the embeddings; zeros in the last row, which is that of the number -1."""
+        table = torch.cat([*self._parts, torch.zeros(1, self.queries.shape[1] - 1, dtype=torch.float16)])
         self._parts.clear()
-        return torch.cat([*seen, torch.zeros(1, self.queries.shape[1], dtype=torch.float16)])
+        return table
+
+    @cached_property
+    def _unseen(self) -> Tensor:
+        """(K + 1,): scores in a voxel that the network never saw."""
+        return torch.where(torch.arange(len(self.queries)) > 0, UNSEEN, 0.0)
 
 
 def edges_for(queries: Tensor, shape: tuple[int, ...]) -> Edges | None:

@@ -11,6 +11,7 @@ function of the cell, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from vlp3d_core.progress import Tick, silent_tick
 from vlp3d_core.volume.cell import COEFFICIENTS, CORNERS, corner_weights, value
+from vlp3d_core.volume.foreground import Slices
 from vlp3d_core.volume.grid import Grid, index_map
 from vlp3d_core.volume.index_space import affine_transform, copy_exact
 
@@ -37,8 +39,12 @@ TIE = np.float32(1e-4)
 class Scores(Protocol):
     """How well labels fit the voxels of a grid, wherever neighbours differ; (3, …) places are indices in it."""
 
-    def above(self, places: NDArray[np.intp], one: Labels, other: Labels) -> NDArray[np.float32]:
-        """(n,) score of `one` less that of `other` in voxels (3, n)."""
+    def within(self, box: Slices) -> Scores:
+        """Those of a part of the grid."""
+        ...
+
+    def plane(self, k: int) -> NDArray[np.float32]:
+        """(I · J, labels) scores of all labels, 0 among them, in the voxels of a plane, the first index fastest."""
         ...
 
     def best(self, places: NDArray[np.intp], weights: NDArray[np.float32], candidates: Labels) -> Labels:
@@ -73,7 +79,7 @@ def resample_labels(
     if used is None:
         return out
     matrix[:3, 3] -= [s.start for s in used]
-    cells = _Cells.of(np.asfortranarray(labels[used]), scores, np.array([s.start for s in used]))
+    cells = _Cells.of(np.asfortranarray(labels[used]), scores.within(used) if scores else None)
     box = _seen(cells.shape, matrix, target.shape)
     depth = max(1, SLAB // max(1, box[0][1] * box[1][1]))
     (i0, ni), (j0, nj), (k0, nk) = box
@@ -119,7 +125,7 @@ class _Cells:
         low, pattern: smallest label of each cell; bit c is set where corner c holds the larger of two labels.
         high: largest label of each cell.
         mixed: image that is 1 in cells whose neighbours differ.
-        scores, start: of the label map's voxels, and where its first one lies among those.
+        scores: of the label map's voxels.
         shares: with scores (n, 8): the polynomial of the larger label's score above the other's, in cells of two.
         row: of each cell in `shares`.
     """
@@ -132,12 +138,11 @@ class _Cells:
     pattern: NDArray[np.uint8]
     mixed: sitk.Image
     scores: Scores | None
-    start: NDArray[np.intp]
     shares: NDArray[np.float32]
     row: NDArray[np.int32]
 
     @staticmethod
-    def of(labels: Labels, scores: Scores | None, start: NDArray[np.intp]) -> _Cells:
+    def of(labels: Labels, scores: Scores | None) -> _Cells:
         padded = np.asfortranarray(np.pad(labels, 1, mode="edge"))
         low, high = padded, padded
         for axis in range(3):
@@ -157,10 +162,9 @@ class _Cells:
         if scores is not None:
             two = mixed & ~many
             row = np.cumsum(two.ravel(order="F"), dtype=np.int32) - np.int32(1)
-            shares = _shares_by_score(scores, start, labels.shape, two, low, high)
+            shares = _shares_by_score(scores, labels.shape, two, low, high)
         return _Cells(
             scores=scores,
-            start=start,
             shares=shares,
             row=row,
             shape=labels.shape,
@@ -246,35 +250,35 @@ class _Cells:
         assert self.scores is not None
         n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
         candidates = np.stack([self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS], axis=1)
-        places = np.stack([_neighbours(np.stack(lowers), c, self.shape, self.start) for c in CORNERS], axis=2)
+        places = np.stack([_neighbours(np.stack(lowers), c, self.shape) for c in CORNERS], axis=2)
         return self.scores.best(places, np.stack(corner_weights(weights), axis=1), candidates)
 
 
-def _neighbours(
-    lower: NDArray[np.intp], corner: tuple[int, ...], shape: tuple[int, int, int], start: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """(3, n) lower neighbours, which may be -1 → those at a corner of the cell; the border goes on beyond the ends."""
+def _neighbours(lower: NDArray[np.intp], corner: Sequence[int], shape: Sequence[int]) -> NDArray[np.intp]:
+    """(axes, n) lower neighbours, which may be -1 → those at a corner of the cell; borders go on beyond the ends."""
     inside: NDArray[np.intp] = np.clip(lower + np.array(corner)[:, None], 0, np.array(shape)[:, None] - 1)
-    return inside + start[:, None]
+    return inside
 
 
 def _shares_by_score(
-    scores: Scores,
-    start: NDArray[np.intp],
-    shape: tuple[int, int, int],
-    two: NDArray[np.bool_],
-    low: Labels,
-    high: Labels,
+    scores: Scores, shape: tuple[int, int, int], two: NDArray[np.bool_], low: Labels, high: Labels
 ) -> NDArray[np.float32]:
     """(n, 8): the polynomial of the larger label's score above that of the smaller one, in the cells of two labels."""
-    index = np.flatnonzero(two.ravel(order="F"))
-    one, other = high.ravel(order="K")[index], low.ravel(order="K")[index]
-    lower = np.stack(np.unravel_index(index, two.shape, order="F")) - 1
+    planes = [np.flatnonzero(two[:, :, k].ravel(order="F")) for k in range(two.shape[2])]
+    shares = np.zeros((max(1, sum(map(len, planes))), 8), np.float32)  # cells of three ask for one, too
+    above = np.zeros_like(shares)
+    below, upper, done = scores.plane(0), scores.plane(0), 0
+    for k, index in enumerate(planes):
+        here = slice(done, done := done + len(index))
+        one, other = (labels[:, :, k].ravel(order="K")[index] for labels in (high, low))
+        lower = np.stack(np.unravel_index(index, two.shape[:2], order="F")) - 1
+        for bit, (*corner, side) in enumerate(CORNERS):
+            i, j = _neighbours(lower, corner, shape[:2])
+            plane, voxel = upper if side else below, i + shape[0] * j
+            above[here, bit] = plane[voxel, one] - plane[voxel, other]
+        below, upper = upper, scores.plane(min(k + 1, shape[2] - 1))
     # A corner's score counts by its weight, which is a polynomial of its own: that of the pattern of this corner alone.
-    shares = np.zeros((max(1, len(index)), 8), np.float32)  # cells of three ask for one, too
-    for bit, corner in enumerate(CORNERS):
-        above = scores.above(_neighbours(lower, corner, shape, start), one, other)
-        shares += above[:, None] * COEFFICIENTS[:, 1 << bit]
+    np.matmul(above, COEFFICIENTS[:, [1 << bit for bit in range(8)]].T, out=shares)
     return shares
 
 

@@ -105,6 +105,20 @@ def test_every_word_means_its_concept(concept: Concept) -> None:
         assert [c.id for c in parse_prompt(phrase).concepts] == [concept.id], phrase
 
 
+def test_every_alias_means_its_concept() -> None:
+    """Said without a side, it may mean both; none shrinks to the name of something else when small words go."""
+    for concept in concepts().values():
+        for phrase in concept.aliases:
+            prompt = parse_prompt(phrase)
+            assert {c.id.removesuffix(f"_{c.side}") for c in prompt.concepts} == {
+                concept.id.removesuffix(f"_{concept.side}")
+            }, phrase
+            assert not prompt.unknown, phrase
+    for group in groups().values():
+        for phrase in group.aliases:
+            assert {c.id for c in parse_prompt(phrase).concepts} == set(group.members), phrase
+
+
 def test_every_word_means_its_group() -> None:
     for group in groups().values():
         for phrase in (group.name, *group.synonyms):
