@@ -24,9 +24,8 @@ the peak below three times the input even of a scan of 512×512×300."""
 HEADROOM = 0.8
 """Part of the free memory that a run may plan with; the rest belongs to everything else on the machine."""
 PROBE = 48
-GRID_BYTES = 46
-"""Per voxel of the model grid on the host: raw, normalised and cut image (float32), labels, certainty, clean-up; beside
-borders, where up to a third of the voxels lie, up to 32 numbers of two bytes, and their places (`predict.edges`)."""
+GRID_BYTES = 22
+"""Per voxel of the model grid on the host: raw, normalised and cut image (float32), labels, certainty, lead, clean-up."""
 INSTANCE_BYTES = 60
 """The same where instances are made: affinities, distances, fragments, the watershed's images; by their types."""
 

@@ -18,8 +18,7 @@ from vlp3d_core.model.devices import Device
 from vlp3d_core.model.estimate import Network, plan
 from vlp3d_core.model.field import Anchor, field_score, shows_field
 from vlp3d_core.predict.decide import Decider
-from vlp3d_core.predict.edges import Edges, edges_for, is_finer
-from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, prepare
+from vlp3d_core.predict.encode import HALO, embedded_tiles, grid_for, is_finer, prepare
 from vlp3d_core.predict.instances import Affinities, Instances
 from vlp3d_core.predict.postprocess import Labels, count_labels, postprocess
 from vlp3d_core.predict.tiles import smallest_tile
@@ -59,8 +58,8 @@ class Encoded:
     A structure has one label, or one for each of its instances.
 
     Voxel embeddings meet the queries of all structures while their tile is in memory and are dropped then; what is
-    kept is the structure that won and its probability, so that `find` and `segment` cannot disagree, and the embeddings
-    beside borders where the volume is finer than the grid.
+    kept is the structure that won and its probability, so that `find` and `segment` cannot disagree, and its lead where
+    the volume is finer than the grid.
 
     Attributes:
         volume: what was encoded.
@@ -76,7 +75,8 @@ class Encoded:
         report: facts of the run, ready for JSON: device, tile, seconds per stage, memory that was planned with.
         instances: every label is an instance, of one and the same concept.
         layers: answers of their own for concepts that lie on top of these labels, by concept.
-        edges: how borders run between the voxels of the grid; None where the volume's are no finer.
+        lead: how far each label is ahead of the next one, see `Decider`, for borders between the voxels of the grid;
+            None where the volume's are no finer.
     """
 
     volume: Volume
@@ -91,7 +91,7 @@ class Encoded:
     field_score: float = 0.0
     instances: bool = False
     layers: Mapping[str, Encoded] = field(default_factory=dict)
-    edges: Edges | None = None
+    lead: NDArray[np.float16] | None = None
 
     @cached_property
     def boxes(self) -> tuple[Slices | None, ...]:
@@ -165,7 +165,7 @@ class _Settled:
     field_score: float = 1.0
     instances: bool = False
     layers: Mapping[str, _Settled] = field(default_factory=dict)
-    edges: Edges | None = None
+    lead: NDArray[np.float16] | None = None
 
     def encoded(self, volume: Volume, grid: Grid, notes: tuple[str, ...], report: dict[str, Any]) -> Encoded:
         """As an answer for a volume."""
@@ -183,7 +183,7 @@ class _Settled:
             self.field_score,
             self.instances,
             layers,
-            self.edges,
+            self.lead,
         )
 
 
@@ -191,8 +191,7 @@ def _collector(ready: Ready, shape: tuple[int, ...], finer: bool) -> Decider | A
     """What takes the embeddings of the tiles."""
     if ready.queries is None:
         return Affinities(shape)
-    edges = edges_for(ready.queries, shape) if finer else None
-    return Decider(ready.queries, shape, ready.bundle.temperature, edges)
+    return Decider(ready.queries, shape, ready.bundle.temperature, finer)
 
 
 def _settled(
@@ -209,9 +208,8 @@ def _settled(
     if roi is None and not shows_field(bundle.card["field"], score):
         collector.labels[:] = 0
         notes = (_out_of_field(bundle),)
-    peak = _peak(collector)
-    edges = collector.edges
-    return _Settled(collector.labels, collector.certainty, bundle.concepts, peak, notes, anchors, score, edges=edges)
+    peak, lead = _peak(collector), collector.lead
+    return _Settled(collector.labels, collector.certainty, bundle.concepts, peak, notes, anchors, score, lead=lead)
 
 
 def _settled_instances(concepts: tuple[str, ...], made: Instances) -> _Settled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from vlp3d_core.model.estimate import Network
 from vlp3d_core.predict.tiles import Tile, cut_tiles
 from vlp3d_core.progress import Cancel, Progress, check, never
 from vlp3d_core.volume.foreground import AIR, Slices, foreground_box
-from vlp3d_core.volume.grid import Box, Grid, model_grid
+from vlp3d_core.volume.grid import Box, Grid, model_grid, nearest_axes
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.volume import Volume
 
@@ -51,6 +51,12 @@ def grid_for(bundle: Bundle, volume: Volume, roi: Box | None = None) -> Grid:
     margin = [HALO * step for step in bundle.spacing]
     wide = [edge + margin[n // 2] * (-1 if n % 2 == 0 else 1) for n, edge in enumerate(roi)]
     return model_grid(Grid.of(volume), bundle.spacing, tuple(wide))  # type: ignore[arg-type]
+
+
+def is_finer(volume: Volume, spacing: Sequence[float]) -> bool:
+    """The volume has smaller voxels than a grid of that spacing along some axis, by more than rounding."""
+    own = np.array(volume.spacing)[list(nearest_axes(volume.affine))]
+    return bool((own < 0.99 * np.array(spacing)).any())
 
 
 def prepare(bundle: Bundle, volume: Volume, grid: Grid, cancel: Cancel = never) -> Prepared | None:

@@ -82,13 +82,12 @@ class Region:
         around = (i, j, k)
         source = cut_grid(grid, around)
         inner = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip(around, self.box, strict=True))
-        edges = self.encoded.edges
-        labels = self.encoded.labels[around] if edges else np.zeros(source.shape, self.encoded.labels.dtype)
+        lead = self.encoded.lead[around] if self.encoded.lead is not None else None
+        labels = self.encoded.labels[around] if lead is not None else np.zeros(source.shape, self.encoded.labels.dtype)
         labels = np.where(labels == self.value, 0, labels)  # no other pieces of the structure
         labels[inner][self.core] = self.value
         seen = _within(native, source.corners)
-        scores = edges.within(around) if edges else None
-        mask = (resample_labels(labels, source, cut_grid(native, seen), scores=scores) == self.value).view(np.uint8)
+        mask = (resample_labels(labels, source, cut_grid(native, seen), lead=lead) == self.value).view(np.uint8)
         used = ndimage.find_objects(mask)
         if not used:
             seen = _within(native, np.array([self.centre]), 0)

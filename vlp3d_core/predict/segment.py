@@ -71,7 +71,7 @@ def _to_native(encoded: Encoded, chosen: Sequence[int], tick: Tick) -> Labels:
     if not encoded.labels.any():
         return np.zeros(target.shape, table.dtype, order="F")
     # All labels are resampled: what a voxel on a border becomes must not depend on who was asked.
-    native = resample_labels(encoded.labels, encoded.grid, target, tick, encoded.edges)
+    native = resample_labels(encoded.labels, encoded.grid, target, tick, encoded.lead)
     if list(chosen) == list(range(1, len(encoded.meanings) + 1)):
         return native
     for k in range(native.shape[2]):

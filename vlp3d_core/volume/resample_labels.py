@@ -5,16 +5,15 @@ eight neighbours. Inside a structure all eight agree and the nearest neighbour i
 cells where the eight differ are voted on. Nearly all of those hold just two labels: their vote is one trilinear
 function of the cell, looked up by the pattern of its corners. Cells with three or more labels get the full vote.
 
-Where the neighbours have scores, these are interpolated instead: of two labels their difference, which is one trilinear
-function of the cell, too.
+Neighbours' votes may weigh differently, so that a border comes nearer to the one that is less sure of its label. The
+difference of the votes for two labels is one trilinear function of the cell, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,7 +21,6 @@ from numpy.typing import NDArray
 
 from vlp3d_core.progress import Tick, silent_tick
 from vlp3d_core.volume.cell import COEFFICIENTS, CORNERS, corner_weights, value
-from vlp3d_core.volume.foreground import Slices
 from vlp3d_core.volume.grid import Grid, index_map
 from vlp3d_core.volume.index_space import affine_transform, copy_exact
 
@@ -36,24 +34,12 @@ MANY = np.uint8(255)
 TIE = np.float32(1e-4)
 
 
-class Scores(Protocol):
-    """How well labels fit the voxels of a grid, wherever neighbours differ; (3, …) places are indices in it."""
-
-    def within(self, box: Slices) -> Scores:
-        """Those of a part of the grid."""
-        ...
-
-    def plane(self, k: int) -> NDArray[np.float32]:
-        """(I · J, labels) scores of all labels, 0 among them, in the voxels of a plane, the first index fastest."""
-        ...
-
-    def best(self, places: NDArray[np.intp], weights: NDArray[np.float32], candidates: Labels) -> Labels:
-        """(n,) the candidate (n, 8) with the highest weighted sum of scores over eight voxels (3, n, 8)."""
-        ...
-
-
 def resample_labels(
-    labels: Labels, source: Grid, target: Grid, tick: Tick = silent_tick, scores: Scores | None = None
+    labels: Labels,
+    source: Grid,
+    target: Grid,
+    tick: Tick = silent_tick,
+    lead: NDArray[np.float16] | None = None,
 ) -> Labels:
     """A label map on another grid: the label with the largest trilinear weight; outside the source it is 0.
 
@@ -62,7 +48,7 @@ def resample_labels(
     Args:
         labels: uint8 or uint16, shape `source.shape`.
         tick: told before each slab of the target.
-        scores: of the source's voxels; then it is the label of a neighbour with the highest interpolated score.
+        lead: shape `source.shape`, 0 and above: what each voxel's vote weighs; None: all the same.
 
     Returns:
         Same dtype, shape `target.shape`, the first index fastest in memory (as NIfTI and NRRD files want it).
@@ -79,7 +65,7 @@ def resample_labels(
     if used is None:
         return out
     matrix[:3, 3] -= [s.start for s in used]
-    cells = _Cells.of(np.asfortranarray(labels[used]), scores.within(used) if scores else None)
+    cells = _Cells.of(np.asfortranarray(labels[used]), lead[used] if lead is not None else None)
     box = _seen(cells.shape, matrix, target.shape)
     depth = max(1, SLAB // max(1, box[0][1] * box[1][1]))
     (i0, ni), (j0, nj), (k0, nk) = box
@@ -125,8 +111,8 @@ class _Cells:
         low, pattern: smallest label of each cell; bit c is set where corner c holds the larger of two labels.
         high: largest label of each cell.
         mixed: image that is 1 in cells whose neighbours differ.
-        scores: of the label map's voxels.
-        shares: with scores (n, 8): the polynomial of the larger label's score above the other's, in cells of two.
+        lead: of the voxels of `padded`, if they weigh differently.
+        shares: with it (n, 8): the polynomial of the larger label's votes less those of the other, in cells of two.
         row: of each cell in `shares`.
     """
 
@@ -137,12 +123,12 @@ class _Cells:
     high: Labels
     pattern: NDArray[np.uint8]
     mixed: sitk.Image
-    scores: Scores | None
-    shares: NDArray[np.float32]
+    lead: NDArray[np.float16] | None
+    shares: NDArray[np.float16]
     row: NDArray[np.int32]
 
     @staticmethod
-    def of(labels: Labels, scores: Scores | None) -> _Cells:
+    def of(labels: Labels, lead: NDArray[np.float16] | None) -> _Cells:
         padded = np.asfortranarray(np.pad(labels, 1, mode="edge"))
         low, high = padded, padded
         for axis in range(3):
@@ -158,13 +144,13 @@ class _Cells:
             pattern |= larger.view(np.uint8) << np.uint8(bit)
             many |= ~larger & (value != low)
         pattern[many] = MANY
-        shares, row = np.zeros((0, 8), np.float32), np.zeros(0, np.int32)
-        if scores is not None:
-            two = mixed & ~many
+        shares, row = np.zeros((0, 8), np.float16), np.zeros(0, np.int32)
+        if lead is not None:
+            lead, two = np.asfortranarray(np.pad(lead, 1, mode="edge")), mixed & ~many
             row = np.cumsum(two.ravel(order="F"), dtype=np.int32) - np.int32(1)
-            shares = _shares_by_score(scores, labels.shape, two, low, high)
+            shares = _shares(lead, pattern, two)
         return _Cells(
-            scores=scores,
+            lead=lead.ravel(order="K") if lead is not None else None,
             shares=shares,
             row=row,
             shape=labels.shape,
@@ -201,7 +187,7 @@ class _Cells:
         cell = np.zeros(voxels.size, dtype=np.int32)
         corner = np.zeros(voxels.size, dtype=np.int32)
         inside = np.ones(voxels.size, dtype=bool)
-        weights, lowers = [], []
+        weights = []
         stride = padded_stride = 1
         for axis, n in enumerate(self.shape):
             place = np.full(voxels.size, offset[axis], dtype=np.float64)
@@ -211,29 +197,28 @@ class _Cells:
             inside &= (place >= -0.5) & (place < n - 0.5)
             lower = np.clip(np.floor(place), -1, n - 1)
             weights.append(np.clip(place - lower, 0, 1).astype(np.float32))
-            lowers.append(lower.astype(np.intp))
             lower += 1
             cell += lower.astype(np.int32) * np.int32(stride)
             corner += lower.astype(np.int32) * np.int32(padded_stride)
             stride, padded_stride = stride * (n + 1), padded_stride * (n + 2)
         pattern = self.pattern[cell]
-        if self.scores is None:
+        if self.lead is None:
             higher = value([table[pattern] for table in COEFFICIENTS], weights) >= 0.5 - TIE
         else:
-            higher = value(list(self.shares[self.row[cell]].T), weights) > 0
+            higher = value(list(self.shares[self.row[cell]].astype(np.float32).T), weights) > 0
         result = np.where(higher, self.high[cell], self.low[cell])
         many = np.flatnonzero(pattern == MANY)
-        if many.size and self.scores is None:
+        if many.size:
             result[many] = self._vote_many(corner[many], [w[many] for w in weights])
-        elif many.size:
-            result[many] = self._vote_by_score(corner[many], [a[many] for a in lowers], [w[many] for w in weights])
         return np.where(inside, result, nearest)
 
     def _vote_many(self, corner: NDArray[np.int32], weights: list[NDArray[np.float32]]) -> Labels:
         """The full vote of eight neighbours, for cells with three labels or more."""
         n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
-        label = [self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS]
-        weight = corner_weights(weights)
+        places = [corner + np.int32(c[0] + n * c[1] + m * c[2]) for c in CORNERS]
+        label, weight = [self.padded[place] for place in places], corner_weights(weights)
+        if self.lead is not None:
+            weight = [w * self.lead[place] for w, place in zip(weight, places, strict=True)]
         best, best_weight = label[0], np.full(corner.size, -1, dtype=np.float32)
         for candidate in label:
             total = np.zeros(corner.size, dtype=np.float32)
@@ -244,41 +229,22 @@ class _Cells:
             best_weight = np.where(better, total, best_weight)
         return best
 
-    def _vote_by_score(
-        self, corner: NDArray[np.int32], lowers: list[NDArray[np.intp]], weights: list[NDArray[np.float32]]
-    ) -> Labels:
-        assert self.scores is not None
-        n, m = self.shape[0] + 2, (self.shape[0] + 2) * (self.shape[1] + 2)
-        candidates = np.stack([self.padded[corner + np.int32(c[0] + n * c[1] + m * c[2])] for c in CORNERS], axis=1)
-        places = np.stack([_neighbours(np.stack(lowers), c, self.shape) for c in CORNERS], axis=2)
-        return self.scores.best(places, np.stack(corner_weights(weights), axis=1), candidates)
 
-
-def _neighbours(lower: NDArray[np.intp], corner: Sequence[int], shape: Sequence[int]) -> NDArray[np.intp]:
-    """(axes, n) lower neighbours, which may be -1 → those at a corner of the cell; borders go on beyond the ends."""
-    inside: NDArray[np.intp] = np.clip(lower + np.array(corner)[:, None], 0, np.array(shape)[:, None] - 1)
-    return inside
-
-
-def _shares_by_score(
-    scores: Scores, shape: tuple[int, int, int], two: NDArray[np.bool_], low: Labels, high: Labels
-) -> NDArray[np.float32]:
-    """(n, 8): the polynomial of the larger label's score above that of the smaller one, in the cells of two labels."""
-    planes = [np.flatnonzero(two[:, :, k].ravel(order="F")) for k in range(two.shape[2])]
-    shares = np.zeros((max(1, sum(map(len, planes))), 8), np.float32)  # cells of three ask for one, too
-    above = np.zeros_like(shares)
-    below, upper, done = scores.plane(0), scores.plane(0), 0
-    for k, index in enumerate(planes):
-        here = slice(done, done := done + len(index))
-        one, other = (labels[:, :, k].ravel(order="K")[index] for labels in (high, low))
-        lower = np.stack(np.unravel_index(index, two.shape[:2], order="F")) - 1
-        for bit, (*corner, side) in enumerate(CORNERS):
-            i, j = _neighbours(lower, corner, shape[:2])
-            plane, voxel = upper if side else below, i + shape[0] * j
-            above[here, bit] = plane[voxel, one] - plane[voxel, other]
-        below, upper = upper, scores.plane(min(k + 1, shape[2] - 1))
-    # A corner's score counts by its weight, which is a polynomial of its own: that of the pattern of this corner alone.
-    np.matmul(above, COEFFICIENTS[:, [1 << bit for bit in range(8)]].T, out=shares)
+def _shares(lead: NDArray[np.float16], pattern: NDArray[np.uint8], two: NDArray[np.bool_]) -> NDArray[np.float16]:
+    """See `_Cells`; plane by plane, to bound the memory beside the result."""
+    shares = np.zeros((1 + int(two.sum()), 8), np.float16)  # one more, for cells of three ask for one, too
+    # A corner counts by its weight, which is a polynomial of its own: that of the pattern of this corner alone.
+    polynomials, done = COEFFICIENTS[:, [1 << bit for bit in range(8)]].T, 0
+    i, j = two.shape[:2]
+    for k in range(two.shape[2]):
+        index = np.flatnonzero(two[:, :, k].ravel(order="F"))
+        corners = pattern[:, :, k].ravel(order="F")[index]
+        votes = np.empty((index.size, 8), np.float32)
+        for bit, (a, b, c) in enumerate(CORNERS):
+            own = lead[a : a + i, b : b + j, k + c].ravel(order="F")[index]
+            votes[:, bit] = np.where(corners >> np.uint8(bit) & 1, own, -own)
+        shares[done : done + index.size] = votes @ polynomials
+        done += index.size
     return shares
 
 

@@ -30,10 +30,10 @@ def test_a_crop_is_exactly_that_part_of_the_whole(model: LoadedModel, name: str)
     regions = model.find(encoded, "mandible, skull, trachea, brainstem", k=20)
     assert len(regions) >= 4
     for region in regions:
-        others = encoded.labels if encoded.edges else np.zeros_like(encoded.labels)
+        others = encoded.labels if encoded.lead is not None else np.zeros_like(encoded.labels)
         labels = np.where(others == region.value, 0, others)  # no other pieces of it
         labels[region.box][region.core] = region.value
-        whole = resample_labels(labels, encoded.grid, Grid.of(volume), scores=encoded.edges) == region.value
+        whole = resample_labels(labels, encoded.grid, Grid.of(volume), lead=encoded.lead) == region.value
         mask, affine = region.crop()
         offset = np.linalg.inv(volume.affine) @ affine[:, 3]
         first = np.round(offset[:3]).astype(int)

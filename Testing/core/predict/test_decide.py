@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vlp3d_core.predict import decide
-from vlp3d_core.predict.decide import Decider
+from Testing.core.tiny import toy_grid, toy_head
+from vlp3d_core.predict import LoadedModel, decide
+from vlp3d_core.predict.decide import UNSEEN, Decider
 
 WHOLE = (slice(None),) * 3
 
@@ -84,6 +85,33 @@ def test_more_than_255_structures() -> None:
     assert (decider.labels == 300).all()
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999), structures=st.integers(1, 12), chunk=st.sampled_from([50, 1 << 19]))
+def test_the_lead_is_over_the_next_label(seed: int, structures: int, chunk: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(4, 5, 6, 7, generator=generator)
+    queries = torch.randn(structures, 5, generator=generator) * 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decide, "CHUNK_CPU", chunk)
+        decider = Decider(queries, (5, 6, 7), finer=True)
+        decider.add(embeddings, WHOLE)
+    scores = torch.einsum("kd,dijl->kijl", queries[:, :-1], embeddings) + queries[:, -1].reshape(-1, 1, 1, 1)
+    second, first = torch.cat([torch.zeros(1, 5, 6, 7), scores]).sort(0).values[-2:]
+    assert decider.lead is not None and np.allclose(decider.lead, (first - second).sqrt(), rtol=2e-3, atol=2e-3)
+
+
+def test_what_the_network_never_saw_is_air() -> None:
+    decider = Decider(torch.tensor([[1.0, 0.0]]), (3, 1, 1), finer=True)
+    decider.add(torch.full((1, 2, 1, 1), 4.0), (slice(0, 2), slice(None), slice(None)))
+    assert decider.lead is not None and decider.lead.ravel().tolist() == [2.0, 2.0, np.float16(UNSEEN**0.5)]
+
+
+def test_a_lead_is_kept_for_a_finer_volume_alone(model: LoadedModel) -> None:
+    assert model.encode(toy_head(toy_grid())).lead is None
+    encoded = model.encode(toy_head(toy_grid((3.0, 2.0, 2.5))))
+    assert encoded.lead is not None and encoded.lead.shape == encoded.labels.shape
+
+
 class LargestTensor(TorchDispatchMode):
     """Remembers the size of the largest tensor that any operation makes."""
 
@@ -105,7 +133,7 @@ def test_nothing_has_the_size_of_structures_times_voxels(monkeypatch: pytest.Mon
     sizes = {}
     for structures in (1, 100):
         with LargestTensor() as watch:
-            Decider(torch.randn(structures, 5), (24, 24, 24)).add(embeddings, WHOLE)
+            Decider(torch.randn(structures, 5), (24, 24, 24), finer=True).add(embeddings, WHOLE)
         sizes[structures] = watch.bytes
     assert sizes[100] <= 1.05 * sizes[1]
     assert sizes[1] <= embeddings.nbytes
