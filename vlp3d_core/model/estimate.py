@@ -25,7 +25,7 @@ HEADROOM = 0.8
 """Part of the free memory that a run may plan with; the rest belongs to everything else on the machine."""
 PROBE = 48
 GRID_BYTES = 22
-"""Per voxel of the model grid on the host: raw, normalised and cut image (float32), labels, certainty, lead, clean-up."""
+"""Per voxel of the model grid on the host: image, raw and normalised and cut (float32), answer (2 to 4), clean-up."""
 INSTANCE_BYTES = 60
 """The same where instances are made: affinities, distances, fragments, the watershed's images; by their types."""
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vlp3d_core.train.settings import RunSettings
-from vlp3d_core.train.stop import default_signals
+from vlp3d_core.train.stop import leave_signals
 from vlp3d_core.train.store import Stored
 
 
@@ -71,7 +71,7 @@ class Loaders(pl.LightningDataModule):
             sampler=range(first + self.trainer.global_rank, last, self.run.processes),
             num_workers=self.run.workers,
             persistent_workers=self.run.workers > 0,
-            worker_init_fn=default_signals,
+            worker_init_fn=leave_signals,
             collate_fn=self.collate,
         )
 

@@ -59,9 +59,14 @@ def stop_on_signals(cancel: Cancel) -> Iterator[StopRequest]:
                 signal.signal(number, handler or signal.SIG_DFL)
 
 
-def default_signals(worker: int) -> None:
-    """For data-loading processes: Ctrl-C is the main process's affair, SIGTERM from it ends them."""
+def leave_signals(worker: int) -> None:
+    """For data-loading processes: Ctrl-C is the main process's affair, and so is the first SIGTERM, for a cluster sends
+    it to every process of a job; were they gone, there would be no step left to stop after. A second one ends them."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, first)
     if job_id() is not None:  # SLURM sends it to every process of the job
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)

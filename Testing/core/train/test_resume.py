@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -107,6 +108,22 @@ def test_signals_stop_between_two_steps(
     with recorded() as losses:
         finetune(settings(), manifest, tmp_path, resume=True)
     assert losses == pytest.approx({step: unbroken[0][step] for step in (5, 6, 7)}, abs=1e-6)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_to_every_process_of_a_job(manifest: Path, settings: Settings, tmp_path: Path) -> None:
+    """As a cluster sends it; the processes that load data have to live until the main one has saved."""
+    told = list[int]()
+
+    def progress(stage: str, fraction: float) -> None:
+        if stage.startswith("training") and fraction == 5 / 8:
+            told.extend(child.pid for child in multiprocessing.active_children() if child.pid)
+            for process in (*told, os.getpid()):
+                os.kill(process, signal.SIGTERM)
+
+    with pytest.raises(Stopped, match="after step 5 is saved"):
+        finetune(settings(workers=1), manifest, tmp_path, progress=progress)
+    assert told and not multiprocessing.active_children()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
