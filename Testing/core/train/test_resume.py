@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +121,7 @@ def test_a_signal_to_every_process_of_a_job(manifest: Path, settings: Settings, 
             told.extend(child.pid for child in multiprocessing.active_children() if child.pid)
             for process in (*told, os.getpid()):
                 os.kill(process, signal.SIGTERM)
+            time.sleep(0.5)  # a step takes a while, and a lost process would be missed in it
 
     with pytest.raises(Stopped, match="after step 5 is saved"):
         finetune(settings(workers=1), manifest, tmp_path, progress=progress)
