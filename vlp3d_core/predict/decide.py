@@ -66,14 +66,19 @@ class Decider:
         best = torch.zeros(top.shape, dtype=torch.int32, device=top.device)
         found = top > 0
         # Only structures that are somewhere in this chunk: much faster than an argmax over all of them.
-        for index in reversed((peak > 0).nonzero().flatten().tolist()):
+        present = (peak > 0).nonzero().flatten()
+        for index in reversed(present.tolist()):
             best.masked_fill_((scores[index] == top) & found, index + 1)
         certainty = torch.where(found, self.probability(top), 0.0).mul_(255).round_()
-        return (best, certainty) if self.lead is None else (best, certainty, _lead(scores, top, best))
+        return (best, certainty) if self.lead is None else (best, certainty, _lead(scores, top, best, present))
 
 
-def _lead(scores: Tensor, top: Tensor, best: Tensor) -> Tensor:
-    """See `Decider`: scores (K, n), the highest of them, and labels, (n,)."""
-    found = best.nonzero().flatten()
-    others = scores[:, found].scatter_(0, best[found].long()[None] - 1, 0.0)  # in its place stands label 0
-    return top.abs().index_add_(0, found, others.amax(0).clamp_(min=0), alpha=-1).sqrt_()
+def _lead(scores: Tensor, top: Tensor, best: Tensor, present: Tensor) -> Tensor:
+    """See `Decider`: scores (K, n), the highest of them and labels, (n,), and the structures that have any voxel."""
+    lead, found = top.abs(), best.nonzero().flatten()
+    if found.numel():
+        others = scores.index_select(0, present).index_select(1, found)
+        own = torch.searchsorted(present, best[found].long() - 1)
+        second = others.scatter_(0, own[None], 0.0).amax(0).clamp_(min=0)  # in its own place stands label 0
+        lead.index_add_(0, found, second, alpha=-1)
+    return lead.sqrt_()

@@ -14,7 +14,7 @@ from vlp3d_core.model.bundle import Bundle
 from vlp3d_core.predict.answer import Encoded
 from vlp3d_core.predict.encode import cut_grid
 from vlp3d_core.text.concepts import Concept
-from vlp3d_core.volume.foreground import Slices
+from vlp3d_core.volume.foreground import Slices, box_of
 from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.resample_labels import resample_labels
 from vlp3d_core.volume.segmentation import rounded_ml
@@ -82,18 +82,22 @@ class Region:
         around = (i, j, k)
         source = cut_grid(grid, around)
         inner = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip(around, self.box, strict=True))
-        lead = self.encoded.lead[around] if self.encoded.lead is not None else None
-        labels = self.encoded.labels[around] if lead is not None else np.zeros(source.shape, self.encoded.labels.dtype)
-        labels = np.where(labels == self.value, 0, labels)  # no other pieces of the structure
-        labels[inner][self.core] = self.value
+        own = np.zeros(source.shape, bool)
+        own[inner] = self.core
+        labels, lead = own * self.encoded.labels.dtype.type(self.value), None
+        if self.encoded.lead is not None:
+            # Its neighbours have a say in where it ends, but no other pieces of the structure, and nobody farther away.
+            lead, others = self.encoded.lead[around], self.encoded.labels[around]
+            heard = ndimage.maximum_filter(own, 3) & (others != self.value) & ~own
+            np.copyto(labels, others, where=heard)
         seen = _within(native, source.corners)
-        mask = (resample_labels(labels, source, cut_grid(native, seen), lead=lead) == self.value).view(np.uint8)
-        used = ndimage.find_objects(mask)
-        if not used:
+        mask = resample_labels(labels, source, cut_grid(native, seen), lead=lead) == self.value
+        used = box_of(mask)
+        if used is None:
             seen = _within(native, np.array([self.centre]), 0)
             return np.zeros((1, 1, 1), np.uint8), tuple(slice(s.start, s.start + 1) for s in seen)  # type: ignore
-        absolute = tuple(slice(s.start + u.start, s.start + u.stop) for s, u in zip(seen, used[0], strict=True))
-        return mask[used[0]], absolute  # type: ignore[return-value]
+        absolute = tuple(slice(s.start + u.start, s.start + u.stop) for s, u in zip(seen, used, strict=True))
+        return mask[used].view(np.uint8), absolute  # type: ignore[return-value]
 
 
 def regions_of(bundle: Bundle, encoded: Encoded, concept: Concept) -> list[Region]:

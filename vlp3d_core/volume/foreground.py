@@ -36,3 +36,13 @@ def foreground_box(normalised: NDArray[np.floating[Any]], margin: int = 4) -> Sl
         hit = np.flatnonzero(count > least)
         out.append(slice(max(0, int(hit[0]) - margin), min(len(count), int(hit[-1]) + 1 + margin)))
     return out[0], out[1], out[2]
+
+
+def box_of(mask: NDArray[Any]) -> Slices | None:
+    """The smallest box around what is not 0, None where there is nothing."""
+    plane = np.any(mask, axis=2)
+    hits = [np.flatnonzero(line) for line in (np.any(plane, axis=1), np.any(plane, axis=0), np.any(mask, axis=(0, 1)))]
+    if not hits[0].size:
+        return None
+    i, j, k = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in hits)
+    return i, j, k

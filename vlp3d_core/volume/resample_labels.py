@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from vlp3d_core.progress import Tick, silent_tick
 from vlp3d_core.volume.cell import COEFFICIENTS, CORNERS, corner_weights, value
+from vlp3d_core.volume.foreground import Slices, box_of
 from vlp3d_core.volume.grid import Grid, index_map
 from vlp3d_core.volume.index_space import affine_transform, copy_exact
 
 Labels = NDArray[np.unsignedinteger[Any]]
 
 SLAB = 1_000_000
-"""Target voxels that are worked on at a time: bounds the memory beside the result."""
+"""Target voxels, or cells, that are worked on at a time: bounds the memory beside the result."""
 
 MANY = np.uint8(255)
 """Pattern of a cell with three or more labels. (A cell of two never has all eight corners at the larger one.)"""
@@ -78,16 +79,13 @@ def resample_labels(
     return out
 
 
-def _used(labels: Labels) -> tuple[slice, slice, slice] | None:
+def _used(labels: Labels) -> Slices | None:
     """The part of the array that holds labels, with one voxel of margin."""
-    slices = []
-    for axis in range(3):
-        other = tuple(a for a in range(3) if a != axis)
-        present = np.flatnonzero(labels.any(axis=other))
-        if present.size == 0:
-            return None
-        slices.append(slice(max(int(present[0]) - 1, 0), int(present[-1]) + 2))
-    return slices[0], slices[1], slices[2]
+    box = box_of(labels)
+    if box is None:
+        return None
+    i, j, k = (slice(max(s.start - 1, 0), s.stop + 1) for s in box)
+    return i, j, k
 
 
 def _seen(shape: tuple[int, ...], matrix: NDArray[np.float64], target: tuple[int, int, int]) -> list[tuple[int, int]]:
@@ -231,17 +229,19 @@ class _Cells:
 
 
 def _shares(lead: NDArray[np.float16], pattern: NDArray[np.uint8], two: NDArray[np.bool_]) -> NDArray[np.float16]:
-    """See `_Cells`; plane by plane, to bound the memory beside the result."""
+    """See `_Cells`; some planes at a time, to bound the memory beside the result."""
     shares = np.zeros((1 + int(two.sum()), 8), np.float16)  # one more, for cells of three ask for one, too
     # A corner counts by its weight, which is a polynomial of its own: that of the pattern of this corner alone.
     polynomials, done = COEFFICIENTS[:, [1 << bit for bit in range(8)]].T, 0
-    i, j = two.shape[:2]
-    for k in range(two.shape[2]):
-        index = np.flatnonzero(two[:, :, k].ravel(order="F"))
-        corners = pattern[:, :, k].ravel(order="F")[index]
+    i, j, planes = two.shape
+    depth = max(1, SLAB // (i * j))
+    for first in range(0, planes, depth):
+        part = slice(first, min(first + depth, planes))
+        index = np.flatnonzero(two[:, :, part].ravel(order="F"))
+        corners = pattern[:, :, part].ravel(order="F")[index]
         votes = np.empty((index.size, 8), np.float32)
         for bit, (a, b, c) in enumerate(CORNERS):
-            own = lead[a : a + i, b : b + j, k + c].ravel(order="F")[index]
+            own = lead[a : a + i, b : b + j, part.start + c : part.stop + c].ravel(order="F")[index]
             votes[:, bit] = np.where(corners >> np.uint8(bit) & 1, own, -own)
         shares[done : done + index.size] = votes @ polynomials
         done += index.size
