@@ -23,16 +23,22 @@ def plain(embeddings: torch.Tensor, queries: torch.Tensor) -> tuple[np.ndarray, 
     return torch.where(top > 0, best + 1, 0).numpy(), top.sigmoid().numpy()
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 999), structures=st.integers(1, 12), chunk=st.sampled_from([50, 1 << 19]))
-def test_same_as_argmax(seed: int, structures: int, chunk: int) -> None:
+def decided(seed: int, structures: int, chunk: int) -> tuple[torch.Tensor, torch.Tensor, Decider]:
+    """Random embeddings (4, 5, 6, 7), queries, and what is decided of them so many scores at a time."""
     generator = torch.Generator().manual_seed(seed)
     embeddings = torch.randn(4, 5, 6, 7, generator=generator)
     queries = torch.randn(structures, 5, generator=generator) * 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decide, "CHUNK_CPU", chunk)
-        decider = Decider(queries, (5, 6, 7))
+        decider = Decider(queries, (5, 6, 7), finer=True)
         decider.add(embeddings, WHOLE)
+    return embeddings, queries, decider
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999), structures=st.integers(1, 12), chunk=st.sampled_from([50, 1 << 19]))
+def test_same_as_argmax(seed: int, structures: int, chunk: int) -> None:
+    embeddings, queries, decider = decided(seed, structures, chunk)
     best, probability = plain(embeddings, queries)
     assert np.array_equal(decider.labels, best)
     assert np.abs(decider.certainty / 255 - np.where(best > 0, probability, 0)).max() < 0.003
@@ -88,13 +94,7 @@ def test_more_than_255_structures() -> None:
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 999), structures=st.integers(1, 12), chunk=st.sampled_from([50, 1 << 19]))
 def test_the_lead_is_over_the_next_label(seed: int, structures: int, chunk: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    embeddings = torch.randn(4, 5, 6, 7, generator=generator)
-    queries = torch.randn(structures, 5, generator=generator) * 2
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decide, "CHUNK_CPU", chunk)
-        decider = Decider(queries, (5, 6, 7), finer=True)
-        decider.add(embeddings, WHOLE)
+    embeddings, queries, decider = decided(seed, structures, chunk)
     scores = torch.einsum("kd,dijl->kijl", queries[:, :-1], embeddings) + queries[:, -1].reshape(-1, 1, 1, 1)
     second, first = torch.cat([torch.zeros(1, 5, 6, 7), scores]).sort(0).values[-2:]
     assert decider.lead is not None and np.allclose(decider.lead, (first - second).sqrt(), rtol=2e-3, atol=2e-3)
