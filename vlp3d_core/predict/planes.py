@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vlp3d_core.volume.foreground import box_of
 from vlp3d_core.volume.grid import Box, Grid, model_grid
 from vlp3d_core.volume.resample import resample
 from vlp3d_core.volume.resample_labels import Labels, resample_labels
@@ -146,12 +147,12 @@ def _body_box(
     threshold = -400.0 if modality == "CT" else window[0] + 0.15 * (window[1] - window[0])
     pieces, count = ndimage.label(ndimage.binary_opening(image > threshold))
     mask = labels > 0
-    found = ndimage.find_objects(mask.astype(np.uint8))
+    found = box_of(mask)
     if count:
         mask |= pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-    body = ndimage.find_objects(mask.astype(np.uint8))
-    out = list(body[0]) if body else [slice(0, n) for n in image.shape]
-    for axis, part in enumerate(found[0] if found else ()):
+    body = box_of(mask)
+    out = list(body) if body else [slice(0, n) for n in image.shape]
+    for axis, part in enumerate(found or ()):
         out[axis] = slice(max(out[axis].start, part.start - around), min(out[axis].stop, part.stop + around))
     margin = 2
     i, j, k = (slice(max(0, s.start - margin), min(n, s.stop + margin)) for s, n in zip(out, image.shape, strict=True))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vlp3d_core.volume.foreground import box_of
 from vlp3d_core.volume.grid import Grid
 from vlp3d_core.volume.resample_labels import Labels, resample_labels
 
@@ -35,10 +36,10 @@ def render(labels: Labels, grid: Grid, colors: Mapping[int, Rgb], size: int) -> 
     Returns:
         (rows, columns, 4) RGBA 0 to 1, transparent where nothing is; None when there is no label.
     """
-    used = ndimage.find_objects((labels > 0).astype(np.uint8))
-    if not used:
+    used = box_of(labels)
+    if used is None:
         return None
-    view = _view_grid(used[0], grid, size)
+    view = _view_grid(used, grid, size)
     seen = resample_labels(labels, grid, view)
     blur = max(1.2, SMOOTHING * (1000 * grid.voxel_ml) ** (1 / 3) / view.spacing[0])
     density = ndimage.gaussian_filter((seen > 0).astype(np.float32), blur, truncate=2.5)

@@ -100,6 +100,14 @@ def test_the_lead_is_over_the_next_label(seed: int, structures: int, chunk: int)
     assert decider.lead is not None and np.allclose(decider.lead, (first - second).sqrt(), rtol=2e-3, atol=2e-3)
 
 
+def test_tiles_lead_as_the_whole_does() -> None:
+    embeddings, queries, whole = decided(0, 3, 50)
+    parts = Decider(queries, (5, 6, 7), finer=True)
+    for piece in (slice(0, 2), slice(2, 5)):
+        parts.add(embeddings[:, piece], (piece, slice(None), slice(None)))
+    assert whole.lead is not None and parts.lead is not None and np.allclose(whole.lead, parts.lead, atol=1e-3)
+
+
 def test_what_the_network_never_saw_is_air() -> None:
     decider = Decider(torch.tensor([[1.0, 0.0]]), (3, 1, 1), finer=True)
     decider.add(torch.full((1, 2, 1, 1), 4.0), (slice(0, 2), slice(None), slice(None)))

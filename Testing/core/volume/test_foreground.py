@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
-from vlp3d_core.volume.foreground import foreground_box
+from vlp3d_core.volume.foreground import box_of, foreground_box
 
 WHOLE = 40
 
@@ -44,3 +45,13 @@ def test_something_tiny_alone_is_the_patient() -> None:
 
 def test_air_alone() -> None:
     assert foreground_box(np.full((5, 6, 7), -0.995, np.float32)) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(places=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 6)), max_size=4))
+def test_the_smallest_box_is_that_of_scipy(places: list[tuple[int, int, int]]) -> None:
+    mask = np.zeros((5, 6, 7), np.uint8)
+    for place in places:
+        mask[place] = 1
+    assert box_of(mask) == (ndimage.find_objects(mask)[0] if places else None)
+    assert box_of(mask > 0) == box_of(np.asfortranarray(mask)) == box_of(mask)
